@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_LIB_LOG_H
+#define CORE_LIB_LOG_H
+
+/*
+ * Log lines to stderr (each one write, with a "<N>" syslog priority in front when
+ * log_init() was told that a supervisor reads them) without stdio.
+ *
+ * log_info("login", "user", name, "mech", mech, NULL) prints
+ *   satchel gate[123]: login user=alice mech=PLAIN
+ * Values with spaces, quotes or control bytes are quoted and escaped, so a client can never forge a
+ * line.  Numbers: log_num() returns a short-lived string (a ring of 8).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/lib/buf.h"
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+
+/* role: "master", "gate"...; level: what is let through; priorities: prefix lines with <N>. */
+void log_init(const char *role, enum log_level level, bool priorities);
+void log_error(const char *event, ...) __attribute__((sentinel));
+void log_warning(const char *event, ...) __attribute__((sentinel));
+void log_info(const char *event, ...) __attribute__((sentinel));
+void log_debug(const char *event, ...) __attribute__((sentinel));
+const char *log_num(int64_t n);
+/* A struct str as a short-lived zero-terminated string (cut at 200 bytes; same ring). */
+const char *log_str(struct str s);
+
+/* For use before listening or when a role cannot go on: prints event and errno text, exits 1. */
+_Noreturn void die(const char *event, ...) __attribute__((sentinel));
+/* A broken invariant: prints and aborts. */
+_Noreturn void bug(const char *what);
+
+#endif
