@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: ISC
+# The configuration targets, and the files generated from .config.
+
+kc := $(PYTHON) kconfig/kc.py
+config-goals := menuconfig oldconfig olddefconfig defconfig list-defconfigs savedefconfig \
+	allnoconfig allyesconfig randconfig listnewconfig %_defconfig
+
+menuconfig oldconfig olddefconfig listnewconfig:
+	$(Q)$(kc) $@ $(KCONFIG_CONFIG)
+defconfig:
+	$(Q)$(kc) defconfig $(KCONFIG_CONFIG) default
+%_defconfig:
+	$(Q)$(kc) defconfig $(KCONFIG_CONFIG) $*
+allnoconfig allyesconfig:
+	$(Q)$(kc) allconfig $(KCONFIG_CONFIG) $@
+randconfig:
+	$(Q)$(kc) randconfig $(KCONFIG_CONFIG) $(SEED)
+savedefconfig:
+	$(Q)$(kc) savedefconfig $(KCONFIG_CONFIG) $(DEFCONFIG)
+list-defconfigs:
+	$(Q)$(kc) list-defconfigs $(KCONFIG_CONFIG)
+lint-kconfig:
+	$(Q)$(kc) lint $(KCONFIG_CONFIG)
+.PHONY: $(filter-out %_defconfig,$(config-goals)) lint-kconfig
+
+# Without a .config the default one is taken.
+$(KCONFIG_CONFIG):
+	$(Q)$(kc) defconfig $@ default
+
+# The folders themselves are named so that a feature added or taken away is noticed.
+kconfig-files := Kconfig $(wildcard core/Kconfig core/*/Kconfig* features/*/*/Kconfig board/*/Kconfig \
+	image/Kconfig kconfig/Kconfig features features/*)
+$(GEN)/config.mk: $(KCONFIG_CONFIG) $(kconfig-files) kconfig/kc.py VERSION
+	$(call say,GEN,$(GEN))
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(kc) generate $(KCONFIG_CONFIG) $(GEN)
+	$(Q)touch $@

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: ISC
+# $(O)/satchel: the static-pie binary against our own musl sysroot.
+
+OPT := $(if $(CONFIG_OPTIMIZE_SPEED),-O2,-Os)
+HARDEN := -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables
+STATIC_CFLAGS := $(COMMON) $(OPT) $(HARDEN) $(if $(CONFIG_DEBUG_INFO),-g) $(musl-cflags)
+STATIC_LDFLAGS := $(musl-cflags) -static-pie -fPIE -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack \
+	-Wl,-z,noseparate-code,--build-id=none,--sort-section=name
+static-obj := $(SRC:%.c=$(O)/obj/%.o)
+
+$(O)/obj/%.o: %.c | $(call dep-stamps,static)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STATIC_CFLAGS) $(CPPFLAGS) $(call dep-include,static) -MMD -MP -c -o $@ $<
+
+$(O)/satchel.debug: $(static-obj) $(call dep-stamps,static) $(O)/obj/list
+	$(call say,LD,$@)
+	$(Q)$(CC) $(STATIC_CFLAGS) $(STATIC_LDFLAGS) -Wl,-Map,$(O)/satchel.map -o $@ $(static-obj) \
+		$(call dep-libs,static)
+
+# Stripped, proved to be what it should be, then put in place.
+$(O)/satchel: $(O)/satchel.debug
+	$(call say,STRIP,$@)
+	$(Q)$(STRIP) -s -R .comment -R .note.gnu.property -o $@.new $<
+	$(Q)READELF=$(READELF) kconfig/check-binary.sh $@.new $< $(CONFIG_IMAGE_MAX_KB)
+	$(Q)mv $@.new $@
+	@printf '  %-7s %s: %s bytes\n' SIZE $@ $$(stat -c %s $@)
+
+# A source file that came or went must link again.
+$(O)/obj/list: FORCE
+	@mkdir -p $(@D); echo '$(SRC)' | cmp -s - $@ || echo '$(SRC)' > $@
+-include $(static-obj:.o=.d)

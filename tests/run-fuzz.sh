@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# run-fuzz.sh O runs|seconds N PROGRAM...: run fuzz programs over a throwaway copy of their seeds.
+o=$1 unit=$2 number=$3
+shift 3
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=''
+for program; do
+	name=${program##*/fuzz_}
+	mkdir -p "$work/$name" "$o/fuzz"
+	[ -d "tests/fuzz/corpus/$name" ] && cp -r "tests/fuzz/corpus/$name/." "$work/$name/"
+	case $unit in
+	runs) limit="-runs=$number -max_total_time=120 -seed=1" ;;
+	*) limit="-max_total_time=$number" ;;
+	esac
+	[ -f "tests/fuzz/$name.dict" ] && limit="$limit -dict=tests/fuzz/$name.dict"
+	# shellcheck disable=SC2086
+	if "$program" $limit -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+		-artifact_prefix="$o/fuzz/$name-" "$work/$name" >"$work/log" 2>&1; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
+		echo "  PASS    $name: $runs executions"
+	else
+		tail -n 60 "$work/log"
+		echo "  FAIL    $name"
+		failed="$failed $name"
+	fi
+done
+[ -z "$failed" ] || {
+	echo "failed:$failed (what made it fail is in $o/fuzz/)"
+	exit 1
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: ISC
+# The host flavours (sanitizers, against the host's own C library) and the checks.
+#
+# $(O)/host/asan and $(O)/host/tsan hold libsatchel.a and the whole program; $(O)/host/fuzz holds the
+# library for libFuzzer. libsatchel.a is all of core and the chosen features except main().
+
+asan-cc := $(HOSTCC)
+asan-flags := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+tsan-cc := $(HOSTCC)
+tsan-flags := -g -O1 -fsanitize=thread -fno-omit-frame-pointer
+fuzz-cc := $(HOSTCLANG)
+fuzz-flags := -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+lib-src := $(filter-out $(main-src),$(SRC))
+unit-src := $(sort $(wildcard tests/unit/*_test.c) $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/*_test.c)))
+thread-src := $(filter %_thread_test.c,$(unit-src))
+fuzz-src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+# $(1) flavour
+define flavour
+$(1)-dir := $(O)/host/$(1)
+$(1)-lib := $(O)/host/$(1)/libsatchel.a
+$(1)-obj := $(lib-src:%.c=$(O)/host/$(1)/obj/%.o)
+
+$(O)/host/$(1)/obj/%.o: %.c | $(call dep-stamps,$(1))
+	$$(call say,CC,'$$< ($(1))')
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$($(1)-cc) $(COMMON) $$($(1)-flags) $(CPPFLAGS) -DSATCHEL_HOST=1 $(call dep-include,$(1)) \
+		-MMD -MP -c -o $$@ $$<
+
+$(O)/host/$(1)/libsatchel.a: $$($(1)-obj) $(O)/obj/list
+	$$(call say,AR,$$@)
+	$(Q)mkdir -p $$(@D); rm -f $$@; $(CROSS_COMPILE)ar rcsD $$@ $$($(1)-obj)
+
+$(O)/host/$(1)/satchel: $(main-src:%.c=$(O)/host/$(1)/obj/%.o) $(O)/host/$(1)/libsatchel.a \
+		$(call dep-stamps,$(1))
+	$$(call say,LD,$$@)
+	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) -lpthread
+
+$(O)/host/$(1)/tests/%: $(O)/host/$(1)/obj/%.o $(O)/host/$(1)/libsatchel.a $(call dep-stamps,$(1))
+	$$(call say,LD,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) -lcmocka -lpthread
+
+-include $$(patsubst %.c,$(O)/host/$(1)/obj/%.d,$(SRC) $(unit-src) $(fuzz-src))
+endef
+$(foreach f,asan tsan fuzz,$(eval $(call flavour,$(f))))
+
+$(O)/host/fuzz/bin/%: $(O)/host/fuzz/obj/tests/fuzz/%.o $(O)/host/fuzz/libsatchel.a $(call dep-stamps,fuzz)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(fuzz-cc) $(subst fuzzer-no-link,fuzzer,$(fuzz-flags)) -o $@ $(filter %.o %.a,$^) \
+		$(call dep-libs,fuzz) -lpthread
+
+unit-bin := $(unit-src:%.c=$(O)/host/asan/tests/%) $(thread-src:%.c=$(O)/host/tsan/tests/%)
+fuzz-bin := $(fuzz-src:tests/fuzz/%.c=$(O)/host/fuzz/bin/%)
+programs := $(if $(wildcard $(main-src)),$(O)/host/asan/satchel $(O)/host/tsan/satchel)
+host: $(O)/host/asan/libsatchel.a $(O)/host/tsan/libsatchel.a $(programs)
+host-asan: $(O)/host/asan/libsatchel.a $(filter %/asan/satchel,$(programs))
+unit-tests: $(unit-bin)
+.PHONY: host host-asan unit-tests
+.SECONDARY:
+
+# make check-unit T=buf runs buf_test alone.
+unit-chosen := $(if $(T),$(filter %/$(T)_test %/$(T),$(unit-bin)),$(unit-bin))
+check-unit: $(unit-chosen)
+	$(Q)$(if $(unit-chosen),,echo "no unit test is named $(T)" >&2; exit 1;) \
+		tests/run-stage.sh unit tests/run-unit.sh $(unit-chosen)
+
+check-fuzz: $(fuzz-bin)
+	$(Q)tests/run-stage.sh fuzz tests/run-fuzz.sh $(O) runs $(or $(RUNS),20000) $(fuzz-bin)
+fuzz: $(O)/host/fuzz/bin/fuzz_$(FUZZ)
+	$(Q)tests/run-fuzz.sh $(O) seconds $(or $(SECONDS),600) $<
+
+export SATCHEL = $(abspath $(O)/satchel)
+export SATCHEL_ASAN = $(abspath $(O)/host/asan/satchel)
+export SATCHEL_TSAN = $(abspath $(O)/host/tsan/satchel)
+export SATCHEL_O = $(abspath $(O))
+export SATCHEL_CONFIG = $(abspath $(KCONFIG_CONFIG))
+pytest = tests/run-stage.sh $(1) $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(K),-k '$(K)') $(2)
+
+check-kconfig:
+	$(Q)$(kc) lint $(KCONFIG_CONFIG)
+	$(Q)$(call pytest,kconfig,tests/kconfig)
+check-arch: $(O)/satchel
+	$(Q)$(call pytest,arch,tests/arch)
+check-build: $(O)/satchel
+	$(Q)$(call pytest,build,tests/build)
+feature-py := $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/test_*.py))
+check-protocol: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
+check-clients check-kill check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)$(call pytest,$*,tests/$*)
+check-bootstrap:
+	$(Q)$(call pytest,bootstrap,tests/bootstrap)
+
+checks := check-kconfig check-unit check-arch check-build
+checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/power)))
+checks += $(if $(fuzz-src),check-fuzz)
+check: $(O)/satchel
+	+$(Q)PYTHONDONTWRITEBYTECODE=1 tests/run-all.sh $(MAKE) $(checks)
+.PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
+	check-clients check-kill check-power check-bootstrap
