@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_HOOKS_H
+#define CORE_HOOKS_H
+
+/*
+ * The only doorway between core and features.  A feature is one folder and one exported
+ * `const struct feature NAME_feature` with designated initialisers; members left out are NULL and
+ * never called.  Core calls features only through this table (core/features.c, made from .config)
+ * and never names one.  features/misc/example/ shows every member.
+ *
+ * Nothing called from here may block.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/lib/buf.h"
+
+struct loop;
+struct mail;
+struct session;
+struct setting;
+struct delivery;
+struct imap_session;
+struct imap_cmd;
+struct imap_command;
+
+enum hook_result {
+	HOOK_PASS, /* nothing to say: ask the next feature */
+	HOOK_DONE, /* dealt with: no other feature is asked, core does not do its own part */
+	HOOK_FAIL, /* could not: core answers with a temporary error (4xx, NO) or logs and goes on */
+};
+
+/* A SASL mechanism as the gate offers it; its code is registered in the auth role only. */
+struct sasl_mech {
+	const char *name;
+	bool plaintext;  /* sends the password in clear: offered only on a secure connection */
+	/* Calls sasl_server_add_plugin(); in auth, once, after sasl_server_init().  A SASL_ code. */
+	int (*add)(void);
+};
+
+struct imap_capability {
+	const char *name;
+	unsigned states; /* enum imap_state bits in which it is listed */
+};
+
+/* A `satchel NAME ...` subcommand. */
+struct cli_command {
+	const char *name;
+	const char *usage;  /* "[--all]" */
+	const char *help;   /* one line */
+	/* Returns the exit status.  data is the spool's path. */
+	int (*run)(const char *data, int argc, char **argv);
+};
+
+/* A request over control.sock (`satchel who`): forwarded to mail, answered there. */
+struct control_command {
+	const char *name;
+	/* Appends the answer's text; args is what followed the name. 0, or -1: out is the error. */
+	int (*run)(struct mail *m, struct str args, struct buf *out);
+};
+
+struct feature {
+	const char *name;
+
+	/* ---- tables, each ended by an entry whose name (key) is NULL ---- */
+	const struct imap_command *imap_commands;
+	const struct imap_capability *imap_capabilities;
+	const struct sasl_mech *sasl_mechs;
+	const struct setting *settings;
+	const struct cli_command *cli;
+	const struct control_command *control;
+
+	/* ---- the mail role ---- */
+	/* Bytes of state per session, zeroed, found with feature_slot(). */
+	size_t session_size;
+	/* Key-value space of its own in the store, 0 = none; numbers are never reused (docs/format.md). */
+	uint16_t kv_space;
+	/* Called in mail after the store is open and before any session, with privileges already
+	 * dropped.  -1: the role does not start (the feature has logged why). */
+	int (*mail_start)(struct mail *m);
+	/* Called in the master as root before mail is started (also again after a crash), to open what
+	 * lies outside the spool; descriptors opened here are inherited.  0 / -1. */
+	int (*mail_prepare)(const char *data);
+	/* Called in mail when it ends cleanly, after the last session. */
+	void (*mail_stop)(struct mail *m);
+	/* Called about once a minute in mail. */
+	void (*tick)(struct mail *m);
+	/* Appends "name value" lines for `satchel stat` and the metrics. */
+	void (*metrics)(struct mail *m, struct buf *out);
+
+	/* ---- session observers: after the fact, cannot refuse ---- */
+	void (*on_login)(struct session *s);   /* IMAP after login, LMTP at its first MAIL */
+	void (*on_select)(struct session *s);  /* s->mailbox changed (NULL: unselected) */
+	void (*on_state)(struct session *s);   /* s->state changed; cheap, called per command */
+	void (*on_logout)(struct session *s);  /* still complete; called once if on_login was */
+
+	/* ---- delivery phases (core/lmtp/delivery.h), per recipient, inside one store operation ---- */
+	/* Before the message is appended to the recipient's mailbox.  DONE: accepted without storing
+	 * (a duplicate); d->lsn must then be the barrier of what makes that true, and d->note why. */
+	enum hook_result (*deliver_check)(struct delivery *d);
+	/* After it was appended, in the same batch. */
+	void (*deliver_done)(struct delivery *d);
+
+	/* ---- IMAP ---- */
+	/* After a session's input or a mailbox change left something to announce while no command runs
+	 * (IDLE).  DONE: announced. */
+	enum hook_result (*imap_pending)(struct imap_session *s);
+	/* Client bytes arrived while the running command asked for them (IDLE's DONE). */
+};
+
+/* All compiled features, sorted by name. */
+extern const struct feature *const features[];
+extern const size_t feature_count;
+
+#define FEATURE_EACH(f)                                                                            \
+	for (size_t f##_i = 0; f##_i < feature_count; f##_i++)                                     \
+		for (const struct feature *f = features[f##_i]; f; f = NULL)
+
+/* Total of all session_size, and the part of one session that belongs to a feature. */
+size_t feature_slots_size(void);
+void *feature_slot(const struct session *s, const struct feature *f);
+
+#endif

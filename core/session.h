@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+/*
+ * What every session in the mail role has in common, whatever its protocol, and the surroundings it
+ * lives in.  Features see sessions through this.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/lib/buf.h"
+#include "core/lib/loop.h"
+
+struct store;
+struct session;
+
+/* The surroundings of all sessions of one loop of the mail role. */
+struct mail {
+	struct loop *loop;
+	struct store *store;
+	const char *hostname;
+	bool draining;             /* shutting down: sessions end at the next command boundary */
+	struct session *sessions;  /* all, newest first */
+	uint32_t session_count;
+	uint64_t next_session;
+	/*
+	 * Does this user exist (accounts.cdb)?  1 yes; 0 no: 550; -1 could not look: 451.
+	 * `name` is the local part already without subaddress.
+	 */
+	int (*account_lookup)(struct mail *m, struct str name);
+};
+
+struct session {
+	uint64_t id;               /* never repeats while the role lives */
+	struct mail *mail;
+	struct session *prev, *next;
+	const char *service;       /* "imap" or "lmtp" */
+	const char *mechanism;     /* of the login; "" for LMTP */
+	char peer[64];             /* "127.0.0.1", "::1" or "unix" */
+	bool tls;
+	char *user;                /* account; NULL for LMTP */
+	char *mailbox;             /* selected, UTF-8; NULL none */
+	const char *state;         /* "idle", the running command, ... ; static strings */
+	uint64_t since;            /* wall clock seconds of its start */
+	/* The protocol's: ends the session at a command boundary with a last word (IMAP BYE, LMTP 421);
+	 * why is printed to the client. */
+	void (*end)(struct session *s, const char *why);
+	void *slots;               /* memory of the features, see feature_slot() */
+};
+
+/* Links a zeroed session (embedded in the protocol's own) into mail, gives it an id and the
+ * features' slots.  0 / -1 ENOMEM. */
+int session_init(struct session *s, struct mail *m, const char *service, struct str peer, bool tls);
+/* Tells observers on_logout if on_login was told, unlinks, frees what session_init made, and user
+ * and mailbox. */
+void session_finish(struct session *s);
+/* These set the field and tell the features' observers. */
+int session_login(struct session *s, struct str user, const char *mechanism);
+int session_select(struct session *s, struct str mailbox); /* .p NULL: none selected */
+void session_state(struct session *s, const char *state);
+
+#endif
