@@ -9,4 +9,7 @@
  * Uses the CPU's instruction where it has one, chosen at the first call. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 
+/* The same without the instruction: the way of CPUs that lack it, and what tests compare with. */
+uint32_t crc32c_by_table(uint32_t crc, const void *p, size_t n);
+
 #endif
