@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # The build of Satchel. `make help` lists the targets; kconfig/*.mk, deps/deps.mk and tests/tests.mk
 # hold the rest. Everything made goes to $(O); the configuration is .config here, or $(O)/.config
 # when O= was given.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # Third-party parts: fetched, verified and built by deps/dep.py; each folder here is one.
 
 DL_DIR ?= dl

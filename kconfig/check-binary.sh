@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # check-binary.sh STRIPPED UNSTRIPPED MAX_KB: fail unless the binary is a hardened static-pie.
 set -eu
 bin=$1 debug=$2 max=$3

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # The configuration targets, and the files generated from .config.
 
 kc := $(PYTHON) kconfig/kc.py

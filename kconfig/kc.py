@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 """The front end of the configuration: checks, repairs and writes the .config, makes the generated headers.
 
 Run from the top of the source tree:  kc.py COMMAND CONFIG [ARGUMENT]

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # $(O)/satchel: the static-pie binary against our own musl sysroot.
 
 OPT := $(if $(CONFIG_OPTIMIZE_SPEED),-O2,-Os)

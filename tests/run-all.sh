@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # run-all.sh MAKE STAGE...: run every stage, go on after a failure, sum up at the end.
 make=$1
 shift

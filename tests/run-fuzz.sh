@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # run-fuzz.sh O runs|seconds N PROGRAM...: run fuzz programs over a throwaway copy of their seeds.
 o=$1 unit=$2 number=$3
 shift 3

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # run-stage.sh NAME COMMAND...: run one stage of the checks, say its name and its seconds.
 name=$1
 shift

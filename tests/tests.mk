@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: ISC
+# SPDX-License-Identifier: 0BSD
 # The host flavours (sanitizers, against the host's own C library) and the checks.
 #
 # $(O)/host/asan and $(O)/host/tsan hold libsatchel.a and the whole program; $(O)/host/fuzz holds the
@@ -77,7 +77,7 @@ export SATCHEL_ASAN = $(abspath $(O)/host/asan/satchel)
 export SATCHEL_TSAN = $(abspath $(O)/host/tsan/satchel)
 export SATCHEL_O = $(abspath $(O))
 export SATCHEL_CONFIG = $(abspath $(KCONFIG_CONFIG))
-pytest = tests/run-stage.sh $(1) $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(K),-k '$(K)') $(2)
+pytest = tests/run-stage.sh $(1) env PYTHONPATH=tests $(PYTHON) -m pytest -q -p no:cacheprovider -p harness.fixtures $(if $(K),-k '$(K)') $(2)
 
 check-kconfig:
 	$(Q)$(kc) lint $(KCONFIG_CONFIG)
