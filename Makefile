@@ -64,7 +64,7 @@ install: $(O)/satchel
 	$(Q)for page in $(manpages); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	$(Q)install -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
-	$(Q)$(PYTHON) deps/dep.py licences $(DESTDIR)$(DOCDIR)/licences $(dep-args)
+	$(Q)$(dep) licences $(DESTDIR)$(DOCDIR)/licences
 .PHONY: install
 
 clean:

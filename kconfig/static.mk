@@ -5,7 +5,7 @@ OPT := $(if $(CONFIG_OPTIMIZE_SPEED),-O2,-Os)
 HARDEN := -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables
 STATIC_CFLAGS := $(COMMON) $(OPT) $(HARDEN) $(if $(CONFIG_DEBUG_INFO),-g) $(musl-cflags)
-STATIC_LDFLAGS := $(musl-cflags) -static-pie -fPIE -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack \
+STATIC_LDFLAGS := -static-pie -fPIE -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,noseparate-code,--build-id=none,--sort-section=name
 static-obj := $(SRC:%.c=$(O)/obj/%.o)
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: 0BSD
+# libsasl2 without its autotools: the server half of the library, and the mechanisms in NEEDS.
+# lib/dlopen.c and its static table are replaced by our plugins.c: a mechanism is in the program when
+# a feature calls sasl_server_add_plugin with it, and not otherwise.
+
+. "$COMPILE"
+mkdir inc inc/sasl
+cp "$RECIPE/config.h" inc/config.h
+cp include/*.h inc/
+cp inc/*.h inc/sasl/
+rm inc/sasl/config.h
+cp common/plugin_common.c common/plugin_common.h plugins/
+cp "$RECIPE/plugins.c" lib/satchel_plugins.c
+export CPPFLAGS="-Iinc -Ilib -Iplugins -D_GNU_SOURCE -w"
+mechs=''
+for mech in $NEEDS; do
+	mechs="$mechs plugins/$mech.c"
+done
+# shellcheck disable=SC2086
+compile_library libsasl2.a lib/auxprop.c lib/canonusr.c lib/checkpw.c lib/common.c lib/config.c \
+	lib/external.c lib/md5.c lib/saslutil.c lib/server.c lib/seterror.c lib/satchel_plugins.c \
+	plugins/plugin_common.c $mechs
+mkdir -p "$OUT/include"
+cp -r inc/sasl "$OUT/include/"

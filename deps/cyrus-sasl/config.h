@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: 0BSD */
+/* What configure would have found out; the same for musl and glibc. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <time.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#define HAVE_GETADDRINFO 1
+#define HAVE_GETHOSTNAME 1
+#define HAVE_GETNAMEINFO 1
+#define HAVE_GETPID 1
+#define HAVE_GETTIMEOFDAY 1
+#define HAVE_INTTYPES_H 1
+#define HAVE_JRAND48 1
+#define HAVE_PWD_H 1
+#define HAVE_SNPRINTF 1
+#define HAVE_STDARG_H 1
+#define HAVE_STDINT_H 1
+#define HAVE_TIME_H 1
+#define HAVE_UNISTD_H 1
+#define HAVE_VSNPRINTF 1
+
+#define PACKAGE "cyrus-sasl"
+#define VERSION "2.1.28"
+/* No configuration files and no plugin folders: settings come from the server. */
+#define HIER_DELIMITER '/'
+#define CONFIGDIR "/nonexistent"
+#define PLUGINDIR "/nonexistent"
+#define SASL_CONF_PATH_ENV_VAR "SASL_CONF_PATH"
+#define SASL_PATH_ENV_VAR "SASL_PATH"
+#define DEV_RANDOM "/dev/urandom"
+#define SASL_DEV_RANDOM DEV_RANDOM
+
+#define GCC_FALLTHROUGH __attribute__((fallthrough));
+
+#endif

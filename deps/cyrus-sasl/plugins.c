@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Takes the place of lib/dlopen.c. Nothing is loaded from files, and no table of mechanisms is linked
+ * in: each mechanism's feature adds its own with sasl_server_add_plugin() after sasl_server_init().
+ * The client half of the library is left out too; the two questions lib/common.c asks it are answered
+ * here.
+ */
+#include <config.h>
+#include <sasl.h>
+#include "saslint.h"
+
+int _sasl_load_plugins(const add_plugin_list_t *entrypoints,
+	const sasl_callback_t *getpath_callback, const sasl_callback_t *verifyfile_callback)
+{
+	(void)entrypoints;
+	(void)getpath_callback;
+	(void)verifyfile_callback;
+	return SASL_OK;
+}
+
+int _sasl_get_plugin(const char *file, const sasl_callback_t *verifyfile_callback, void **library)
+{
+	(void)file;
+	(void)verifyfile_callback;
+	(void)library;
+	return SASL_NOMECH;
+}
+
+int _sasl_locate_entry(void *library, const char *entryname, void **entry_point)
+{
+	(void)library;
+	(void)entryname;
+	(void)entry_point;
+	return SASL_NOMECH;
+}
+
+int _sasl_done_with_plugins(void)
+{
+	return SASL_OK;
+}
+
+sasl_string_list_t *_sasl_client_mechs(void)
+{
+	return NULL;
+}
+
+int _sasl_client_listmech(sasl_conn_t *conn, const char *prefix, const char *sep, const char *suffix,
+	const char **result, unsigned *plen, int *pcount)
+{
+	(void)conn;
+	(void)prefix;
+	(void)sep;
+	(void)suffix;
+	(void)result;
+	(void)plen;
+	(void)pcount;
+	return SASL_NOTINIT;
+}
