@@ -47,11 +47,12 @@ struct loop *loop_new(void); /* NULL + errno */
 void loop_free(struct loop **l);
 /* Runs until loop_stop().  0, or -1 + errno when epoll fails. */
 int loop_run(struct loop *l);
+/* Ends loop_run() after the present turn; from any thread. */
 void loop_stop(struct loop *l);
 /* One turn, waiting at most timeout_ms (-1 = as long as it takes): for tests and tools. */
 int loop_turn(struct loop *l, int timeout_ms);
 
-/* Monotonic milliseconds, read once per turn. */
+/* Monotonic milliseconds, read once per turn (outside a turn: read now). */
 uint64_t loop_now(const struct loop *l);
 
 /* Registers f->fd (already set, non-blocking) for EPOLLIN/EPOLLOUT bits; events 0 = only errors.
@@ -61,11 +62,15 @@ int loop_set(struct loop *l, struct loop_fd *f, uint32_t events);
 /* Safe inside any callback: events already fetched for f this turn are dropped. */
 void loop_del(struct loop *l, struct loop_fd *f);
 
-/* (Re)starts; granularity about 50 ms for long timers is fine, order of equal times is free. */
+/* (Re)starts; never early, at most a few milliseconds late; order of equal times is free.
+ * A zeroed timer with `fire` set may be started and stopped.  O(1), so a session may restart its
+ * timeout at every input. */
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms);
 void loop_timer_stop(struct loop_timer *t);
 
 void loop_idle_add(struct loop *l, struct loop_idle *i);
+/* Takes it back, also inside another idle callback; before its owner is freed. */
+void loop_idle_del(struct loop *l, struct loop_idle *i);
 
 /* From any thread. */
 void loop_post(struct loop *l, struct loop_job *j);

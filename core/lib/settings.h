@@ -24,15 +24,16 @@ struct setting {
 	enum setting_type type;
 	const char *value;    /* the default, as text */
 	uint64_t min, max;    /* of a number */
-	void *target;         /* char **, uint64_t * or bool * */
+	void *target;         /* char **, uint64_t * or bool *; NULL: known but not in this binary */
 	const char *help;     /* one paragraph for satchel.conf(5) */
 	const char *symbol;   /* NULL, or the CONFIG_ symbol that brings it */
 };
 
 /* Sets every target to its default.  0 / -1 ENOMEM. */
 int settings_defaults(const struct setting *const *table, size_t n);
-/* Parses a whole file's text.  On an error appends "NAME:LINE: message" lines to errors_r (all of
- * them, not just the first), returns -1, and leaves every target as it was. */
+/* Parses a whole file's text; keys that it does not name get their defaults.  On an error appends
+ * "NAME:LINE: message" lines to errors_r (all of them, not just the first), returns -1, and leaves
+ * every target as it was. */
 int settings_parse(const struct setting *const *table, size_t n, const char *name, struct str text,
 	struct buf *errors_r);
 /* Appends the present values, one `key: value` per line. */
