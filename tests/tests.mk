@@ -94,6 +94,15 @@ check-clients check-kill check-power: check-%: $(O)/satchel $(O)/host/asan/satch
 check-bootstrap:
 	$(Q)$(call pytest,bootstrap,tests/bootstrap)
 
+# A benchmark prints figures; it passes or fails nothing.
+$(O)/bench/%: tests/bench/%.c
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $<
+bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw
+	$(Q)$(PYTHON) tests/bench/bench.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
+.PHONY: bench
+
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/power)))
 checks += $(if $(fuzz-src),check-fuzz)
