@@ -55,7 +55,7 @@ include tests/tests.mk
 run: $(O)/satchel
 	$(Q)kconfig/run.sh $(O)/satchel
 .PHONY: run
-export IMAP_PORT LMTP_PORT RUN_DIR
+export IMAP_PORT LMTP_PORT RUN_DIR PYTHON
 
 manpages = $(wildcard docs/man/*.[1-8])
 install: $(O)/satchel

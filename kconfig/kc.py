@@ -364,7 +364,7 @@ def config_h(kconf):
         elif value:
             lines.append(f"#define CONFIG_{sym.name} {value}")
     return ("/* Made from .config; CONFIG_X is a value, ENABLE_X is 0 or 1 for every bool. */\n"
-            "#ifndef SATCHEL_CONFIG_H\n#define SATCHEL_CONFIG_H\n" + "\n".join(lines) + "\n#endif\n")
+            "#ifndef SATCHEL_GENERATED_CONFIG\n#define SATCHEL_CONFIG_H\n" + "\n".join(lines) + "\n#endif\n")
 
 
 def config_mk(kconf, chosen):
@@ -391,7 +391,7 @@ def cmd_generate(config, out):
     write_if_changed(f"{out}/config_text.h", "static const char config_text[] =\n" +
                      "\n".join("\t" + c_string(line) + '"\\n"' for line in text.splitlines()) + ";\n")
     write_if_changed(f"{out}/version.h", f"#define SATCHEL_VERSION {c_string(version)}\n"
-                     f"#define SATCHEL_CONFIG_HASH {c_string(digest)}\n")
+                     f"#define SATCHEL_GENERATED_CONFIGASH {c_string(digest)}\n")
     write_if_changed(f"{out}/config.mk", config_mk(kconf, chosen))
     with open(f"{out}/stamp", "w", encoding="utf-8"):
         pass
@@ -403,7 +403,7 @@ def source_words():
     files = [path for top in ("core", "features", "tests") for path in
              glob.glob(f"{top}/**/*.[ch]", recursive=True)]
     files += glob.glob("*.mk") + ["Makefile"] + glob.glob("kconfig/*.mk") + glob.glob("tests/*.mk")
-    files += glob.glob("deps/*.mk") + glob.glob("deps/*/*") + glob.glob("features/*/*/feature.mk")
+    files += glob.glob("deps/*.mk") + glob.glob("deps/*/build.sh") + glob.glob("features/*/*/feature.mk")
     files += glob.glob("board/**/*", recursive=True) + glob.glob("image/**/*", recursive=True)
     for path in files:
         if os.path.isfile(path):
@@ -422,7 +422,8 @@ def cmd_lint(_config, _arg):
     for sym in kconf.unique_defined_syms:
         node = sym.nodes[0]
         where = f"{node.filename}:{node.linenr}: {sym.name}"
-        if sym.name not in words and sym.name not in prefixes:
+        family = {s.name for s in sym.choice.syms} if sym.choice else {sym.name}
+        if not family & words and sym.name not in prefixes:
             faults.append(f"{where} is used nowhere")
         if node.prompt and not node.help:
             faults.append(f"{where} has no help")

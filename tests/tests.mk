@@ -80,7 +80,6 @@ export SATCHEL_CONFIG = $(abspath $(KCONFIG_CONFIG))
 pytest = tests/run-stage.sh $(1) env PYTHONPATH=tests $(PYTHON) -m pytest -q -p no:cacheprovider -p harness.fixtures $(if $(K),-k '$(K)') $(2)
 
 check-kconfig:
-	$(Q)$(kc) lint $(KCONFIG_CONFIG)
 	$(Q)$(call pytest,kconfig,tests/kconfig)
 check-arch: $(O)/satchel
 	$(Q)$(call pytest,arch,tests/arch)
