@@ -66,6 +66,12 @@ static inline bool cursor_accept(struct cursor *c, int byte)
 	return true;
 }
 
+/* The bytes between two positions of the same cursor, the earlier first: the way to keep a range. */
+static inline struct str cursor_between(const struct cursor *from, const struct cursor *to)
+{
+	return (struct str){from->p, (size_t)(to->p - from->p)};
+}
+
 /* Takes `s` only if it stands ahead (ASCII case-insensitive). */
 bool cursor_accept_word(struct cursor *c, struct str s);
 /* Takes exactly n bytes, or nothing (failed). */
