@@ -13,6 +13,7 @@
 
 #include "core/lib/arena.h"
 #include "core/lib/buf.h"
+#include "core/mime/nstring.h"
 
 /* Raised whenever a change makes summaries differ; stored beside each message. */
 #define MIME_PARSER_VERSION 1
@@ -26,14 +27,23 @@ struct mime_part {
 	struct str header;            /* its header block with the empty line */
 	struct str body;              /* what follows; for message/rfc822 the inner message */
 	struct str type, subtype;     /* as written; defaults text, plain (RFC 2045 5.2; RFC 2046 5.1.5) */
-	struct mime_param *params;
+	struct mime_param *params;    /* text/plain always has a charset (RFC 2046 4.1.2) */
 	struct str encoding;          /* Content-Transfer-Encoding, empty if none */
+	struct str disposition;       /* Content-Disposition (RFC 2183), empty if none */
+	struct mime_param *disposition_params;
+	/* Raw values of Content-ID, -Description, -MD5, -Language, -Location; .p NULL if absent. */
+	struct str id, description, md5, language, location;
 	uint32_t lines;               /* LF count of body (a last line without LF counts) */
-	bool multipart;               /* has parts by boundary */
+	bool multipart;               /* has parts by boundary, at least one */
 	bool rfc822;                  /* message/rfc822 or message/global; first_child is the inner message */
 	struct mime_part *first_child, *next, *parent;
 };
 
+/*
+ * What cannot be shown as it claims to be changes its type: a multipart without a boundary or
+ * without any part becomes text/plain; a multipart or message below the deepest level, and a
+ * message that is base64 or quoted-printable (RFC 2045 6.4), application/octet-stream.
+ */
 /* Parses a whole message; the tree lives in `a` and points into `message`.  NULL: out of memory. */
 struct mime_part *mime_parse(struct arena *a, struct str message);
 
@@ -64,6 +74,8 @@ struct str mime_param_value(const struct mime_part *part, struct str name);
  * common header fields (From To Cc Bcc Subject Date Message-ID In-Reply-To References Reply-To
  * Sender, as in the message, joined).
  */
+#define MIME_HEADER_8BIT 1u /* of flags: the header of the message has 8-bit bytes */
+
 struct mime_summary {
 	uint32_t version, header_len, lines, flags;
 	struct str envelope, body, bodystructure, fields;
