@@ -69,8 +69,8 @@ struct imap_session {
 	struct loop_idle wake;
 	uint64_t barrier;           /* LSN that the output of this turn must wait for */
 	struct buf continuation;    /* see imap_continue() */
-	uint32_t *saved_uids;       /* SEARCHRES "$" (RFC 5182): room reserved for its feature */
-	uint32_t saved_count;
+	struct imap_range *saved;   /* SEARCHRES "$" (RFC 5182): UIDs in order, allocated */
+	size_t saved_count;         /* ranges; imap_unselect() frees them */
 	uint8_t errors;             /* BAD in a row; too many end the session */
 	bool ending;
 	/* A running command that reads its own lines (IDLE): called with each complete line. */

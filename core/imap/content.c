@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/content.h"
+
+#include <errno.h>
+
+/* Memory kept from one message to the next; larger buffers are given back. */
+#define KEEP_BYTES (1024 * 1024)
+
+static void reuse(struct buf *b)
+{
+	if (b->cap > KEEP_BYTES)
+		buf_free(b);
+	else
+		buf_clear(b);
+}
+
+void imap_content_set(struct imap_content *x, const struct message *m)
+{
+	x->m = *m;
+	if (x->has_summary)
+		reuse(&x->summary);
+	if (x->has_header)
+		reuse(&x->header);
+	if (x->has_whole)
+		reuse(&x->whole);
+	if (x->top)
+		arena_reset(&x->arena);
+	if (x->scratch.cap)
+		reuse(&x->scratch);
+	x->top = NULL;
+	x->has_summary = x->has_header = x->has_whole = false;
+}
+
+int imap_content_summary(struct imap_content *x)
+{
+	if (x->has_summary)
+		return 0;
+	x->has_summary = true;
+	buf_clear(&x->summary);
+	x->sum = (struct mime_summary){0};
+	if (message_summary(x->store, &x->m, &x->summary, &x->sum)) {
+		x->has_summary = false;
+		return -1;
+	}
+	x->bytes += x->summary.len;
+	return 0;
+}
+
+int imap_content_header_size(struct imap_content *x, uint64_t *size_r)
+{
+	if (imap_content_summary(x))
+		return -1;
+	*size_r = (uint64_t)x->m.prefix_size + x->sum.header_len;
+	if (*size_r <= x->m.size)
+		return 0;
+	errno = EPROTO;
+	return -1;
+}
+
+static int read_into(struct imap_content *x, struct buf *b, uint64_t length)
+{
+	buf_clear(b);
+	if (message_read(x->store, &x->m, 0, length, b))
+		return -1;
+	x->bytes += b->len;
+	if (!b->failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
+int imap_content_header(struct imap_content *x, struct str *header_r)
+{
+	uint64_t size;
+
+	if (x->has_whole && !imap_content_header_size(x, &size)) {
+		*header_r = (struct str){buf_str(&x->whole).p, size};
+		return 0;
+	}
+	if (!x->has_header) {
+		if (imap_content_header_size(x, &size) || read_into(x, &x->header, size))
+			return -1;
+		x->has_header = true;
+	}
+	*header_r = buf_str(&x->header);
+	return 0;
+}
+
+int imap_content_whole(struct imap_content *x, struct str *whole_r)
+{
+	if (!x->has_whole && read_into(x, &x->whole, x->m.size))
+		return -1;
+	x->has_whole = true;
+	*whole_r = buf_str(&x->whole);
+	return 0;
+}
+
+const struct mime_part *imap_content_mime(struct imap_content *x)
+{
+	struct str whole;
+
+	if (x->top)
+		return x->top;
+	if (imap_content_whole(x, &whole))
+		return NULL;
+	x->top = mime_parse(&x->arena, whole);
+	if (!x->top)
+		errno = ENOMEM;
+	return x->top;
+}
+
+bool imap_content_is_common(struct str field)
+{
+	/* The list of struct mime_summary (core/mime/mime.h). */
+	static const char *const common[] = {"From", "To", "Cc", "Bcc", "Subject", "Date",
+		"Message-ID", "In-Reply-To", "References", "Reply-To", "Sender", NULL};
+
+	for (unsigned i = 0; common[i]; i++) {
+		if (str_ieq(field, str_from(common[i])))
+			return true;
+	}
+	return false;
+}
+
+void imap_content_free(struct imap_content *x)
+{
+	buf_free(&x->summary);
+	buf_free(&x->header);
+	buf_free(&x->whole);
+	buf_free(&x->scratch);
+	arena_free(&x->arena);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_IMAP_MESSAGE_H
+#define CORE_IMAP_MESSAGE_H
+
+/*
+ * The commands on messages of the selected mailbox (FETCH, SEARCH, STORE, COPY, EXPUNGE and their
+ * UID forms), and what they share with features such as MOVE.
+ *
+ * Numbering does not change while such a command runs: updates of the view go out with the reply.
+ */
+
+#include "core/imap/imap.h"
+#include "core/imap/parse.h"
+#include "core/lib/vec.h"
+
+/* Ended by an entry without name. */
+extern const struct imap_command imap_message_commands[];
+
+/* Messages looked at, and bytes of mail read, before a long command lets other sessions run. */
+#define IMAP_SLICE_MESSAGES 256
+#define IMAP_SLICE_BYTES (1024 * 1024)
+
+/* ---- seqset.c: walking a sequence set ---- */
+
+struct imap_pick {
+	struct imap_set set; /* normalised; numbers or UIDs, see uid */
+	bool uid;
+	size_t range;        /* the one being walked */
+	uint32_t seq, last;  /* next sequence number of it, and its last; 0: range not begun */
+};
+
+/* Begins a walk of `set`, which is normalised here.  "$" (RFC 5182) becomes the saved UIDs.
+ * 0, or -1: a sequence number beyond EXISTS (RFC 3501 9: BAD), or no memory. */
+int imap_pick_start(struct imap_pick *p, struct imap_session *s, struct arena *a,
+	const struct imap_set *set, bool uid);
+/* SP sequence-set from c->args, as UIDs in the UID form.  0, or -1: answered with BAD. */
+int imap_pick_parse(struct imap_pick *p, struct imap_session *s, struct imap_cmd *c);
+/* Next sequence number in ascending order, each once; 0 at the end. */
+uint32_t imap_pick_next(struct imap_pick *p, const struct view *v);
+
+/* A list of numbers as ranges.  `v` is allocated; free() it. */
+struct imap_ranges { struct imap_range *v; size_t n, cap; };
+/* Adds a number greater than all before.  0 / -1. */
+int imap_ranges_add(struct imap_ranges *r, uint32_t number);
+/* "1:3,5" */
+void imap_add_ranges(struct buf *out, const struct imap_range *v, size_t n);
+
+/* ---- store_flags.c ---- */
+
+/* "* seq FETCH (UID uid FLAGS (...))"; uid only if asked. */
+void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
+	const struct message *m, bool uid);
+
+/* ---- expunge.c ---- */
+
+/* Removes the \Deleted messages of the selected mailbox, only those in `only` (UIDs) unless NULL, in
+ * slices; then calls done once with 0 or an errno, which must lead to the reply.  Its output is
+ * behind the barrier already.  Uses c->step, c->state and c->cleanup. */
+void imap_expunge_deleted(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *only,
+	void (*done)(struct imap_session *s, struct imap_cmd *c, int error));
+
+/* ---- copy.c ---- */
+
+/* COPY, and MOVE (RFC 6851) with move set: parses the arguments, works, answers. */
+void imap_copy_messages(struct imap_session *s, struct imap_cmd *c, bool move);
+
+#endif
