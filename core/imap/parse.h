@@ -27,6 +27,8 @@ int imap_parse_nstring(struct cursor *c, struct arena *a, struct str *v_r); /* N
 int imap_parse_list_mailbox(struct cursor *c, struct arena *a, struct str *v_r);
 /* Mailbox name to UTF-8: accepts UTF-8 and modified UTF-7; INBOX in any case becomes "INBOX". */
 int imap_parse_mailbox(struct cursor *c, struct arena *a, struct str *utf8_r);
+/* The same for a name that was parsed already. */
+int imap_mailbox_utf8(struct str wire, struct arena *a, struct str *utf8_r);
 int imap_parse_number(struct cursor *c, uint64_t max, uint64_t *v_r);
 int imap_parse_nz_number(struct cursor *c, uint32_t *v_r);
 

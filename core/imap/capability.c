@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/commands.h"
+
+/* What core itself can do; features add theirs. */
+static const struct imap_capability core_capabilities[] = {
+	{"SASL-IR", IMAP_NOT_AUTHENTICATED},
+	{"LITERAL+", IMAP_ANY},
+	{"ENABLE", IMAP_ANY},
+	{"UIDPLUS", IMAP_LOGGED_IN},
+	{"CHILDREN", IMAP_LOGGED_IN},
+	{"LIST-EXTENDED", IMAP_LOGGED_IN},
+	{"LIST-STATUS", IMAP_LOGGED_IN},
+	{"SPECIAL-USE", IMAP_LOGGED_IN},
+	{"STATUS=SIZE", IMAP_LOGGED_IN},
+	{NULL, 0},
+};
+
+/* IMAP4rev2 took these in (RFC 9051 E): it is offered only where none of them was left out. */
+static const char *const rev2_needs[] = {
+	"IDLE", "NAMESPACE", "UNSELECT", "MOVE", "UIDPLUS", "ESEARCH", "SEARCHRES",
+	"LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE", "STATUS=SIZE", "ENABLE", "SASL-IR",
+};
+
+static bool listed(const struct imap_capability *table, struct str word)
+{
+	for (const struct imap_capability *c = table; c && c->name; c++) {
+		if (str_ieq(word, str_from(c->name)))
+			return true;
+	}
+	return false;
+}
+
+bool imap_has_capability(const char *word)
+{
+	if (listed(core_capabilities, str_from(word)) ||
+	    listed(imap_message_capabilities, str_from(word)))
+		return true;
+	FEATURE_EACH (f) {
+		if (listed(f->imap_capabilities, str_from(word)))
+			return true;
+	}
+	return false;
+}
+
+bool imap_has_rev2(void)
+{
+	for (size_t i = 0; i < sizeof(rev2_needs) / sizeof(rev2_needs[0]); i++) {
+		if (!imap_has_capability(rev2_needs[i]))
+			return false;
+	}
+	return true;
+}
+
+static void add_table(struct buf *out, const struct imap_capability *table, enum imap_state state)
+{
+	for (const struct imap_capability *c = table; c && c->name; c++) {
+		if (c->states & state)
+			buf_addv(out, " ", c->name, NULL);
+	}
+}
+
+/* RFC 9051 6.2.2: AUTH= only for what may be used here and now. */
+static void add_mechanisms(struct buf *out, bool secure)
+{
+	FEATURE_EACH (f) {
+		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++) {
+			if (secure || !m->plaintext)
+				buf_addv(out, " AUTH=", m->name, NULL);
+		}
+	}
+}
+
+void imap_add_capabilities(struct buf *out, enum imap_state state, bool secure)
+{
+	buf_adds(out, "IMAP4rev1");
+	if (imap_has_rev2())
+		buf_adds(out, " IMAP4rev2");
+	add_table(out, core_capabilities, state);
+	add_table(out, imap_message_capabilities, state);
+	FEATURE_EACH (f)
+		add_table(out, f->imap_capabilities, state);
+	if (state == IMAP_NOT_AUTHENTICATED) {
+		add_mechanisms(out, secure);
+		if (!secure)
+			buf_adds(out, " LOGINDISABLED");
+		return;
+	}
+	/* RFC 7889 */
+	buf_adds(out, " APPENDLIMIT=");
+	buf_addu(out, (uint64_t)CONFIG_MESSAGE_MAX_MB << 20);
+}
