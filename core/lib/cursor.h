@@ -23,7 +23,9 @@ struct cursor {
 
 static inline struct cursor cursor_from(struct str s)
 {
-	return (struct cursor){s.p, s.p + s.len, false};
+	const char *p = s.p ? s.p : ""; /* no arithmetic on STR_NULL */
+
+	return (struct cursor){p, p + s.len, false};
 }
 
 static inline size_t cursor_left(const struct cursor *c)
