@@ -364,7 +364,7 @@ def config_h(kconf):
         elif value:
             lines.append(f"#define CONFIG_{sym.name} {value}")
     return ("/* Made from .config; CONFIG_X is a value, ENABLE_X is 0 or 1 for every bool. */\n"
-            "#ifndef SATCHEL_GENERATED_CONFIG\n#define SATCHEL_CONFIG_H\n" + "\n".join(lines) + "\n#endif\n")
+            "#ifndef SATCHEL_CONFIG_H\n#define SATCHEL_CONFIG_H\n" + "\n".join(lines) + "\n#endif\n")
 
 
 def config_mk(kconf, chosen):
@@ -391,7 +391,7 @@ def cmd_generate(config, out):
     write_if_changed(f"{out}/config_text.h", "static const char config_text[] =\n" +
                      "\n".join("\t" + c_string(line) + '"\\n"' for line in text.splitlines()) + ";\n")
     write_if_changed(f"{out}/version.h", f"#define SATCHEL_VERSION {c_string(version)}\n"
-                     f"#define SATCHEL_GENERATED_CONFIGASH {c_string(digest)}\n")
+                     f"#define SATCHEL_CONFIG_HASH {c_string(digest)}\n")
     write_if_changed(f"{out}/config.mk", config_mk(kconf, chosen))
     with open(f"{out}/stamp", "w", encoding="utf-8"):
         pass
