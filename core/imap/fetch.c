@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/fetch.h"
+
+#include <errno.h>
+
+/* A body goes out in pieces of this size, so that a large one costs no memory of its size. */
+#define FETCH_PIECE (4 * CONN_OUT_HIGH)
+
+struct fetch {
+	struct imap_pick pick;
+	struct fetch_items items;
+	struct imap_content content;
+	/* The message being answered, 0 between messages. */
+	uint32_t seq;
+	size_t at;              /* item to go on with */
+	size_t mark;            /* where its answer begins in the output, while none of it has left */
+	bool pieces;            /* part of it may have left */
+	bool items_said;        /* the next one needs a space in front */
+	uint64_t offset, left;  /* of the literal being sent */
+	/* for the tagged reply */
+	bool expunged;          /* some numbers had no message any more */
+	bool failed;
+	uint32_t failed_uid;    /* the first of them */
+	int failed_error;
+};
+
+static void fetch_cleanup(struct imap_cmd *c)
+{
+	struct fetch *f = c->state;
+
+	imap_content_free(&f->content);
+}
+
+static void reply_failed(struct imap_session *s, struct imap_cmd *c, const struct fetch *f)
+{
+	struct buf text = {0};
+	const char *code = "SERVERBUG";
+
+	buf_adds(&text, "message with UID ");
+	buf_addu(&text, f->failed_uid);
+	if (f->failed_error == ENOTSUP) {
+		code = "UNKNOWN-CTE"; /* RFC 3516 4.3 */
+		buf_adds(&text, " has a transfer encoding that is not known");
+	} else if (f->failed_error == EPROTO) {
+		buf_adds(&text, " is damaged and was left out");
+	} else {
+		buf_adds(&text, " could not be read and was left out");
+	}
+	buf_addc(&text, 0);
+	imap_reply(s, c, IMAP_NO, code, text.failed ? "out of memory" : buf_str(&text).p);
+	buf_free(&text);
+}
+
+static void fetch_finish(struct imap_session *s, struct imap_cmd *c)
+{
+	const struct fetch *f = c->state;
+
+	if (f->failed)
+		reply_failed(s, c, f);
+	else if (f->expunged && !c->uid) /* RFC 2180 4.1, RFC 5530 */
+		imap_reply(s, c, IMAP_OK, "EXPUNGEISSUED", "FETCH completed, some messages are gone");
+	else
+		imap_reply(s, c, IMAP_OK, NULL, "FETCH completed");
+}
+
+/* Takes back the half answer of a message that cannot be read; the others go on. */
+static int give_up(struct imap_session *s, struct fetch *f)
+{
+	if (f->pieces) {
+		/* The client waits for the rest of a literal: nothing true can follow. */
+		conn_abort(&s->conn);
+		return -1;
+	}
+	if (!f->failed) {
+		f->failed_uid = f->content.m.uid;
+		f->failed_error = errno;
+	}
+	f->failed = true;
+	f->seq = 0;
+	imap_out(s)->len = f->mark;
+	imap_out(s)->failed = false;
+	return 0;
+}
+
+/* Sends the literal that is open, piece by piece.  1 all of it, 0 later, -1 error. */
+static int send_pieces(struct imap_session *s, struct fetch *f)
+{
+	struct buf *out = imap_out(s);
+	uint64_t n;
+	size_t before;
+
+	while (f->left) {
+		if (f->pieces && conn_full(&s->conn))
+			return 0;
+		n = f->left < FETCH_PIECE ? f->left : FETCH_PIECE;
+		before = out->len;
+		if (message_read(f->content.store, &f->content.m, f->offset, n, out))
+			return -1;
+		if (out->failed || out->len - before != n) {
+			errno = out->failed ? ENOMEM : EPROTO;
+			return -1;
+		}
+		f->offset += n;
+		f->left -= n;
+		f->content.bytes += n;
+		f->pieces = f->left || f->pieces;
+	}
+	return 1;
+}
+
+/* 1: it is a run of stored bytes, now open as a literal; 0: it is not; -1 + errno. */
+static int open_range(struct buf *out, struct fetch *f, const struct fetch_item *item)
+{
+	uint64_t offset, length;
+	int found;
+
+	if (item->what != FETCH_SECTION)
+		return 0;
+	found = fetch_section_range(&f->content, &item->section, &offset, &length);
+	if (found != 1)
+		return found;
+	fetch_cut_partial(item, &offset, &length);
+	buf_addstr(out, item->label);
+	buf_adds(out, " {");
+	buf_addu(out, length);
+	buf_adds(out, "}\r\n");
+	f->offset = offset;
+	f->left = length;
+	return 1;
+}
+
+/* RFC 9051 6.4.5: fetching a body sets \Seen, and the answer tells it. */
+static void set_seen(struct imap_session *s, struct fetch *f)
+{
+	struct message *m = &f->content.m;
+	uint64_t lsn = 0;
+	bool set = false;
+
+	if (!s->readonly && !(m->flags & MESSAGE_SEEN) &&
+			!mailbox_flag(view_mailbox(s->view), &m->uid, 1, MESSAGE_ADD, MESSAGE_SEEN, 0, &lsn)) {
+		m->flags |= MESSAGE_SEEN;
+		set = true;
+		imap_barrier(s, lsn);
+		view_forget_flags(s->view, m->uid);
+	}
+	if (!set && !(f->items.once & 1u << FETCH_FLAGS))
+		return;
+	if (f->items_said)
+		buf_addc(imap_out(s), ' ');
+	fetch_add_item(s, imap_out(s), &f->content, &(struct fetch_item){.what = FETCH_FLAGS});
+}
+
+/* 1: the message is answered, 0: later, -1 + errno. */
+static int fetch_items(struct imap_session *s, struct fetch *f)
+{
+	struct buf *out = imap_out(s);
+	const struct fetch_item *item;
+	int done;
+
+	for (; f->at < f->items.n; f->at++) {
+		item = &f->items.v[f->at];
+		if (f->left) { /* resumed within this item */
+			done = send_pieces(s, f);
+			if (done != 1)
+				return done;
+			continue;
+		}
+		/* Flags come last where they may still change. */
+		if (item->what == FETCH_FLAGS && f->items.sets_seen)
+			continue;
+		if (f->items_said)
+			buf_addc(out, ' ');
+		f->items_said = true;
+		done = open_range(out, f, item);
+		if (done == 1)
+			done = send_pieces(s, f);
+		else if (done == 0)
+			done = fetch_add_item(s, out, &f->content, item) ? -1 : 1;
+		if (done != 1)
+			return done;
+	}
+	if (f->items.sets_seen)
+		set_seen(s, f);
+	return 1;
+}
+
+static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
+{
+	struct buf *out = imap_out(s);
+	struct message m;
+
+	if (view_message(s->view, seq, &m) != 1) {
+		f->expunged = true;
+		return 0;
+	}
+	imap_content_set(&f->content, &m);
+	f->seq = seq;
+	f->at = 0;
+	f->pieces = f->items_said = false;
+	f->left = 0;
+	f->mark = out->len;
+	buf_add(out, "* ", 2);
+	buf_addu(out, seq);
+	buf_add(out, " FETCH (", 8);
+	return 1;
+}
+
+/* 0 go on, -1 stop for now (or for good). */
+static int go_on_message(struct imap_session *s, struct fetch *f)
+{
+	int done = fetch_items(s, f);
+
+	if (done == 1) {
+		buf_add(imap_out(s), ")\r\n", 3);
+		f->seq = 0;
+		if (!imap_out(s)->failed)
+			return 0;
+		errno = ENOMEM;
+		done = -1;
+	}
+	return done < 0 ? give_up(s, f) : -1;
+}
+
+static void fetch_step(struct imap_session *s, struct imap_cmd *c)
+{
+	struct fetch *f = c->state;
+	unsigned n = 0;
+	uint32_t seq;
+
+	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
+	f->content.bytes = 0;
+	while (!conn_full(&s->conn)) {
+		if (f->seq && go_on_message(s, f))
+			return;
+		if (n++ >= IMAP_SLICE_MESSAGES || f->content.bytes >= IMAP_SLICE_BYTES) {
+			imap_yield(s);
+			return;
+		}
+		seq = imap_pick_next(&f->pick, s->view);
+		if (!seq) {
+			fetch_finish(s, c);
+			return;
+		}
+		if (begin_message(s, f, seq) && go_on_message(s, f))
+			return;
+	}
+}
+
+void imap_fetch_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct fetch *f = arena_alloc(c->arena, sizeof(*f));
+	const char *wrong;
+
+	if (!f) {
+		imap_reply_errno(s, c, ENOMEM);
+		return;
+	}
+	if (imap_pick_parse(&f->pick, s, c))
+		return;
+	wrong = fetch_parse_items(&c->args, c->arena, c->uid, &f->items);
+	if (wrong) {
+		imap_bad(s, c, wrong);
+		return;
+	}
+	f->content.store = s->base.mail->store;
+	c->state = f;
+	c->cleanup = fetch_cleanup;
+	c->step = fetch_step;
+	fetch_step(s, c);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/store_flags.h"
+
+#include <errno.h>
+
+#define STORE_SLICE 1024
+
+struct store_flags {
+	struct imap_pick pick;
+	enum message_op op;
+	bool silent;
+	struct imap_flags named; /* as the client wrote them */
+	uint64_t keywords;
+	bool changed, expunged;
+	/* The slice whose answers are still to be said. */
+	uint32_t said, n;
+	uint32_t uids[STORE_SLICE], seqs[STORE_SLICE];
+};
+
+void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
+	const struct message *m, bool uid)
+{
+	buf_add(out, "* ", 2);
+	buf_addu(out, seq);
+	buf_add(out, " FETCH (", 8);
+	if (uid) {
+		buf_add(out, "UID ", 4);
+		buf_addu(out, m->uid);
+		buf_addc(out, ' ');
+	}
+	buf_add(out, "FLAGS ", 6);
+	imap_add_flags(out, view_mailbox(s->view), m->flags, m->keywords,
+		view_is_recent(s->view, m->uid));
+	buf_add(out, ")\r\n", 3);
+}
+
+static void store_finish(struct imap_session *s, struct imap_cmd *c)
+{
+	const struct store_flags *st = c->state;
+
+	/* RFC 2180 4.2, RFC 5530 */
+	if (!st->expunged || c->uid)
+		imap_reply(s, c, IMAP_OK, NULL, "STORE completed");
+	else if (st->changed)
+		imap_reply(s, c, IMAP_OK, "EXPUNGEISSUED", "STORE completed, some messages are gone");
+	else
+		imap_reply(s, c, IMAP_NO, "EXPUNGEISSUED", "The messages are gone");
+}
+
+static void collect(struct imap_session *s, struct store_flags *st)
+{
+	struct message m;
+	uint32_t seq;
+
+	st->n = st->said = 0;
+	while (st->n < STORE_SLICE && (seq = imap_pick_next(&st->pick, s->view)) != 0) {
+		if (view_message(s->view, seq, &m) != 1) {
+			st->expunged = true;
+			continue;
+		}
+		st->seqs[st->n] = seq;
+		st->uids[st->n++] = m.uid;
+	}
+}
+
+static int change(struct imap_session *s, struct store_flags *st)
+{
+	uint64_t lsn = 0;
+
+	if (mailbox_flag(view_mailbox(s->view), st->uids, st->n, st->op, st->named.flags, st->keywords, &lsn))
+		return -1;
+	imap_barrier(s, lsn);
+	st->changed = true;
+	/* What this command says itself, or was asked not to say, is not announced again. */
+	for (uint32_t i = 0; i < st->n; i++)
+		view_forget_flags(s->view, st->uids[i]);
+	if (st->silent)
+		st->said = st->n;
+	return 0;
+}
+
+/* Answers of the slice, as far as the output takes them.  True when all are said. */
+static bool say(struct imap_session *s, struct imap_cmd *c)
+{
+	struct store_flags *st = c->state;
+	struct message m;
+
+	for (; st->said < st->n; st->said++) {
+		if (conn_full(&s->conn))
+			return false;
+		/* RFC 9051 6.4.9: the UID form tells UIDs. */
+		if (view_message(s->view, st->seqs[st->said], &m) == 1)
+			imap_add_fetch_flags(s, imap_out(s), st->seqs[st->said], &m, c->uid);
+	}
+	return true;
+}
+
+static void store_step(struct imap_session *s, struct imap_cmd *c)
+{
+	struct store_flags *st = c->state;
+
+	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
+	if (!say(s, c))
+		return;
+	collect(s, st);
+	if (!st->n) {
+		store_finish(s, c);
+		return;
+	}
+	if (change(s, st)) {
+		imap_reply_errno(s, c, errno);
+		return;
+	}
+	if (!say(s, c))
+		return;
+	if (st->n < STORE_SLICE)
+		store_finish(s, c);
+	else
+		imap_yield(s);
+}
+
+static int parse_words(struct imap_cmd *c, struct store_flags *st)
+{
+	if (imap_parse_sp(&c->args))
+		return -1;
+	st->op = MESSAGE_SET;
+	if (cursor_accept(&c->args, '+'))
+		st->op = MESSAGE_ADD;
+	else if (cursor_accept(&c->args, '-'))
+		st->op = MESSAGE_REMOVE;
+	if (!cursor_accept_word(&c->args, STR("FLAGS")))
+		return -1;
+	st->silent = cursor_accept_word(&c->args, STR(".SILENT"));
+	return imap_parse_sp(&c->args);
+}
+
+/* Names to bits of the mailbox's table, made where they are new.  0 / -1 + errno. */
+static int find_keywords(struct imap_session *s, struct store_flags *st)
+{
+	int bit;
+
+	for (size_t i = 0; i < st->named.n; i++) {
+		bit = mailbox_keyword(view_mailbox(s->view), st->named.keywords[i],
+			st->op != MESSAGE_REMOVE);
+		if (bit >= 0)
+			st->keywords |= UINT64_C(1) << bit;
+		else if (st->op != MESSAGE_REMOVE)
+			return -1;
+	}
+	return 0;
+}
+
+void imap_store_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct store_flags *st = arena_alloc(c->arena, sizeof(*st));
+
+	if (!st) {
+		imap_reply_errno(s, c, ENOMEM);
+		return;
+	}
+	if (imap_pick_parse(&st->pick, s, c))
+		return;
+	if (parse_words(c, st)) {
+		imap_bad(s, c, "expected FLAGS, +FLAGS or -FLAGS and flags");
+		return;
+	}
+	if (imap_parse_flags(&c->args, c->arena, false, &st->named) || imap_parse_end(&c->args)) {
+		imap_bad(s, c, "expected flags that may be stored");
+		return;
+	}
+	if (s->readonly) {
+		imap_reply(s, c, IMAP_NO, "READ-ONLY", "The mailbox was opened with EXAMINE");
+		return;
+	}
+	if (find_keywords(s, st)) {
+		imap_reply_errno(s, c, errno);
+		return;
+	}
+	c->state = st;
+	c->step = store_step;
+	store_step(s, c);
+}
