@@ -37,9 +37,16 @@ struct conn {
 	struct loop_timer timer; /* inactivity; restarted by every input */
 	uint64_t timeout_ms;
 	bool eof, closing, paused;
-	/* New bytes are in `in` (or eof). */
+	/* conn.c's own */
+	bool watched, blocked, hup, dead, linger, wake, was_full, waiting;
+	int error;               /* of the store, until lost() was called */
+	uint64_t released;       /* output before this count no longer waits */
+	struct str dropped;      /* valid during lost(): the bytes that will never be sent */
+	/* New bytes are in `in` (or eof: the peer sends no more, but may still read; the owner ends
+	 * with conn_close()).  What is not consumed stays. */
 	void (*input)(struct conn *c);
-	/* Output has drained below CONN_OUT_HIGH / 2 after it was above, or all of it left. */
+	/* Output has drained below CONN_OUT_HIGH / 2 after it was above, or all of it left.  May be
+	 * NULL. */
 	void (*drained)(struct conn *c);
 	/* The connection ended: peer gone, write error, closing and all flushed.  The descriptor is
 	 * closed already; the owner frees itself here.  Called once, never from within conn_* calls
@@ -47,7 +54,8 @@ struct conn {
 	void (*closed)(struct conn *c);
 	/* No input for timeout_ms (never while paused). */
 	void (*timeout)(struct conn *c);
-	/* The store failed: what waits behind a barrier will never be true and has been dropped. */
+	/* The store failed: what waits behind a barrier will never be true and is dropped from `out`
+	 * (c->dropped shows it); the owner says so instead, and goes on with conn_close(). */
 	void (*lost)(struct conn *c, int error);
 };
 
@@ -55,13 +63,15 @@ struct conn {
  * `unread` (bytes the gate had read already) is put in front; input() is called from the loop soon
  * if there are any.  0 / -1 + errno (fd closed). */
 int conn_start(struct conn *c, struct loop *l, struct store *s, int fd, struct str unread);
-/* Everything in out so far waits until lsn is durable (0 or durable already: nothing happens). */
+/* Everything in out since the last barrier waits until lsn is durable (0 or durable already: nothing
+ * happens).  What is appended later leaves after it, as output is never reordered. */
 void conn_barrier(struct conn *c, uint64_t lsn);
 /* Output was appended: write it at the end of this turn. */
 void conn_send(struct conn *c);
 /* True while a command should stop producing output. */
 bool conn_full(const struct conn *c);
-/* Stops and resumes reading (a command is running and its successor must wait). */
+/* Stops and resumes reading (a command is running and its successor must wait).  After a resume
+ * input() is called from the loop if bytes are left over in `in`, or at eof. */
 void conn_pause(struct conn *c, bool on);
 /* Flush (behind barriers, at most some seconds), then close; input is ignored from now on. */
 void conn_close(struct conn *c);

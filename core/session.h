@@ -48,6 +48,7 @@ struct session {
 	 * why is printed to the client. */
 	void (*end)(struct session *s, const char *why);
 	void *slots;               /* memory of the features, see feature_slot() */
+	bool told;                 /* observers have heard of it (on_login) */
 };
 
 /* Links a zeroed session (embedded in the protocol's own) into mail, gives it an id and the
@@ -56,7 +57,8 @@ int session_init(struct session *s, struct mail *m, const char *service, struct 
 /* Tells observers on_logout if on_login was told, unlinks, frees what session_init made, and user
  * and mailbox. */
 void session_finish(struct session *s);
-/* These set the field and tell the features' observers. */
+/* These set the field and tell the features' observers; observers hear of a session from its login
+ * on.  user.p NULL: there is no account (LMTP, at its first MAIL).  0 / -1 ENOMEM (nothing set). */
 int session_login(struct session *s, struct str user, const char *mechanism);
 int session_select(struct session *s, struct str mailbox); /* .p NULL: none selected */
 void session_state(struct session *s, const char *state);
