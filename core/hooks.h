@@ -16,8 +16,10 @@
 #include <stdint.h>
 
 #include "core/lib/buf.h"
+#include "core/lib/cursor.h"
 
 struct loop;
+struct prelogin;
 struct mail;
 struct session;
 struct setting;
@@ -107,7 +109,10 @@ struct feature {
 	/* After a session's input or a mailbox change left something to announce while no command runs
 	 * (IDLE).  DONE: announced. */
 	enum hook_result (*imap_pending)(struct imap_session *s);
-	/* Client bytes arrived while the running command asked for them (IDLE's DONE). */
+	/* In the gate: a command before login that core does not know (ID, STARTTLS).  DONE: answered
+	 * in p->out (imap_tagged() ends it).  args stands after the name. */
+	enum hook_result (*imap_gate)(struct prelogin *p, struct str tag, struct str name,
+		struct cursor args);
 };
 
 /* All compiled features, sorted by name. */

@@ -105,6 +105,8 @@ void imap_barrier(struct imap_session *s, uint64_t lsn);
  * "APPENDUID 1 2". */
 void imap_reply(struct imap_session *s, struct imap_cmd *c, enum imap_status status, const char *code,
 	const char *text);
+/* "tag STATUS [code] text" CRLF and nothing else; an empty tag is written "*".  Also in the gate. */
+void imap_tagged(struct buf *out, struct str tag, const char *status, const char *code, const char *text);
 /* The same for a failed store call: errno to NO [code] text (ENOENT NONEXISTENT, EEXIST
  * ALREADYEXISTS, EINVAL CANNOT, EMLINK LIMIT, ENOSPC OVERQUOTA/..., EIO SERVERBUG, ...). */
 void imap_reply_errno(struct imap_session *s, struct imap_cmd *c, int error);
