@@ -4,36 +4,71 @@
 
 /*
  * users.cdb: name -> secrets; accounts.cdb: the same names without secrets, for LMTP.  Both are
- * TinyCDB files, made anew at each change and renamed into place, users.cdb last.
+ * TinyCDB files with a line of our own at the end (version and checksum), made anew at each change
+ * and renamed into place, users.cdb last (docs/users.md).
  */
+
+#include <stdbool.h>
 
 #include "core/lib/buf.h"
 
+#define USER_NAME_MAX 255
+#define USER_PASSWORD_MAX 1024
+#define USER_SALT_MAX 64
+#define USER_ITERATIONS_MIN 4096 /* RFC 7677 4 */
+#define USER_ITERATIONS_MAX 1000000
+/* The longest text of a secret, see user_secret_format(). */
+#define USER_SECRET_TEXT_MAX 256
+
 struct user_secret {      /* SCRAM-SHA-256 (RFC 5803, RFC 7677) */
 	uint32_t iterations;
-	unsigned char salt[16];
+	uint32_t salt_len;    /* ours are 16 bytes long */
+	unsigned char salt[USER_SALT_MAX];
 	unsigned char stored_key[32], server_key[32];
 };
 
+/* The one form of a name: ASCII letters small.  Appends it to out.  0, or -1 (EINVAL): empty, over
+ * USER_NAME_MAX bytes, not UTF-8, or with a control character, '/', ':', or a space at either end;
+ * then nothing is appended.  Whoever takes a name from outside and makes an account's name of it
+ * passes it through here. */
+int user_name_clean(struct str name, struct buf *out);
+
 struct users; /* an open users.cdb that notices replacement */
 
+/* dirfd is kept by the caller and must stay open.  NULL + errno (ENOMEM); a file that is not there
+ * or cannot be read is the business of users_find(). */
 struct users *users_open(int dirfd);
 void users_close(struct users **u);
-/* 1 found, 0 no such user, -1 could not look. */
+/* 1 found, 0 no such user (also: no file, or not a name at all), -1 could not look (errno; EPROTO:
+ * the file or the secret is damaged).  Not to be called by two threads at once. */
 int users_find(struct users *u, struct str name, struct user_secret *secret_r);
-/* Derives a secret from a password with a fresh salt.  0 / -1. */
-int user_secret_make(struct str password, uint32_t iterations, struct user_secret *secret_r);
-/* Constant time.  1 the password fits, 0 it does not, -1. */
-int user_secret_check(const struct user_secret *secret, struct str password);
 
-struct accounts; /* an open accounts.cdb that notices replacement (stat, at most once a second) */
+/* Derives a secret from a password with a fresh salt.  0, or -1 (EINVAL: password empty, over
+ * USER_PASSWORD_MAX, or with a NUL in it; iterations out of range). */
+int user_secret_make(struct str password, uint32_t iterations, struct user_secret *secret_r);
+/* Constant time.  1 the password fits, 0 it does not, -1 (EINVAL: no secret of ours). */
+int user_secret_check(const struct user_secret *secret, struct str password);
+/* Derives with a given salt: what user_secret_make() does after choosing one. */
+void user_secret_derive(struct str password, uint32_t iterations, struct str salt,
+	struct user_secret *secret_r);
+/* "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY" (RFC 5803 2), the last three in base64. */
+int user_secret_format(const struct user_secret *secret, struct buf *out);
+/* 0, or -1 EINVAL. */
+int user_secret_parse(struct str text, struct user_secret *secret_r);
+/* PBKDF2-HMAC-SHA-256 (RFC 8018 5.2), 32 bytes. */
+void user_pbkdf2(struct str password, struct str salt, uint32_t iterations, unsigned char key_r[32]);
+
+struct accounts; /* an open accounts.cdb that notices replacement */
 /* dirfd is kept by the caller and must stay open. */
 struct accounts *accounts_open(int dirfd);
 void accounts_close(struct accounts **a);
-/* 1 found, 0 no such account, -1 could not look. */
+/* 1 found, 0 no such account, -1 could not look (also when there is no accounts.cdb: a lost file
+ * must not bounce mail).  The file is looked at (stat) before every 0, and at most once a second
+ * while names are found. */
 int accounts_find(struct accounts *a, struct str name);
 
-/* `satchel user add|passwd|del|list|import ...`: returns the exit status. */
+/* `satchel --data DIR user add|passwd|del|list|import ...`: argv[0] is the subcommand (or "user" in
+ * front of it).  Makes DIR if it is missing.  Returns the exit status: 0, 1 failed, 2 usage. */
 int user_cli(const char *data, int argc, char **argv);
 
 #endif

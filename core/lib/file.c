@@ -94,7 +94,27 @@ static int sync_directory_of(int dirfd, const char *name)
 	return rc;
 }
 
+/* Asks for a change only where there is one: an ordinary user may own the file already. */
+static int give_to(int fd, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -1;
+	if (uid == st.st_uid)
+		uid = (uid_t)-1;
+	if (gid == st.st_gid)
+		gid = (gid_t)-1;
+	return uid == (uid_t)-1 && gid == (gid_t)-1 ? 0 : fchown(fd, uid, gid);
+}
+
 int file_replace(int dirfd, const char *name, mode_t mode, struct str content)
+{
+	return file_replace_as(dirfd, name, mode, (uid_t)-1, (gid_t)-1, content);
+}
+
+int file_replace_as(int dirfd, const char *name, mode_t mode, uid_t uid, gid_t gid,
+	struct str content)
 {
 	char tmp[NAME_MAX_BYTES];
 	size_t n = strlen(name);
@@ -110,7 +130,7 @@ int file_replace(int dirfd, const char *name, mode_t mode, struct str content)
 	if (fd < 0)
 		return -1;
 	/* A file left by a crash keeps its old mode, and the umask may have taken bits. */
-	if (fchmod(fd, mode) || file_write_all(fd, content) || fsync(fd)) {
+	if (give_to(fd, uid, gid) || fchmod(fd, mode) || file_write_all(fd, content) || fsync(fd)) {
 		close_keep_errno(fd);
 		goto remove_tmp;
 	}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/auth/user_edit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/auth/user_file.h"
+#include "core/lib/file.h"
+#include "core/lib/vec.h"
+
+#define LOCK_FILE "users.lock"
+#define LOCK_WAIT_MS 10000
+#define LOCK_TRY_MS 20
+
+static int fail(struct buf *error_r, const char *what, const char *file)
+{
+	buf_addv(error_r, what, " ", file, ": ", strerror(errno), NULL);
+	return -1;
+}
+
+static int take_lock(struct user_edit *e, struct buf *error_r)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_TRY_MS * 1000000L};
+
+	e->lock_fd = openat(e->dirfd, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (e->lock_fd < 0)
+		return fail(error_r, "cannot open", LOCK_FILE);
+	for (int waited = 0; flock(e->lock_fd, LOCK_EX | LOCK_NB); waited += LOCK_TRY_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(error_r, "cannot lock", LOCK_FILE);
+		if (waited >= LOCK_WAIT_MS) {
+			buf_adds(error_r, "another process is changing the users");
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int add_entry(struct user_edit *e, struct str name, struct str secret)
+{
+	struct user_entry entry = {.turn = e->n};
+
+	entry.name = arena_str(&e->arena, name);
+	if (secret.p)
+		entry.secret = arena_str(&e->arena, secret);
+	if (!entry.name.p || (secret.p && !entry.secret.p) || vec_push(e, entry)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+static int load(struct user_edit *e, struct buf *error_r)
+{
+	struct user_file f = {.dirfd = e->dirfd, .name = USERS_FILE, .kind = STR("users")};
+	struct str name, value;
+	unsigned pos = 0;
+	int rc = user_file_refresh(&f);
+
+	while (rc == 1) {
+		rc = user_file_next(&f, &pos, &name, &value);
+		if (rc == 1 && add_entry(e, name, value))
+			rc = -1;
+	}
+	if (rc < 0 && errno == EPROTO)
+		buf_adds(error_r, USERS_FILE " is damaged, or of another version");
+	else if (rc < 0)
+		fail(error_r, "cannot read", USERS_FILE);
+	user_file_close(&f);
+	return rc;
+}
+
+int user_edit_begin(struct user_edit *e, int dirfd, bool write, struct buf *error_r)
+{
+	*e = (struct user_edit){.dirfd = dirfd, .lock_fd = -1};
+	if (write && take_lock(e, error_r))
+		return -1;
+	return load(e, error_r);
+}
+
+bool user_edit_has(const struct user_edit *e, struct str name)
+{
+	for (size_t i = e->n; i-- > 0;)
+		if (str_eq(e->v[i].name, name))
+			return e->v[i].secret.p != NULL;
+	return false;
+}
+
+int user_edit_put(struct user_edit *e, struct str name, struct str secret)
+{
+	return add_entry(e, name, secret);
+}
+
+int user_edit_remove(struct user_edit *e, struct str name)
+{
+	return add_entry(e, name, STR_NULL);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct user_entry *x = a, *y = b;
+	size_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
+	int order = memcmp(x->name.p, y->name.p, n);
+
+	if (order)
+		return order;
+	if (x->name.len != y->name.len)
+		return x->name.len < y->name.len ? -1 : 1;
+	return x->turn < y->turn ? -1 : x->turn > y->turn;
+}
+
+void user_edit_settle(struct user_edit *e)
+{
+	size_t kept = 0;
+
+	if (!e->n)
+		return;
+	qsort(e->v, e->n, sizeof(*e->v), by_name);
+	for (size_t i = 0; i < e->n; i++) {
+		if (i + 1 < e->n && str_eq(e->v[i].name, e->v[i + 1].name))
+			continue;
+		if (e->v[i].secret.p)
+			e->v[kept++] = e->v[i];
+	}
+	e->n = kept;
+	for (size_t i = 0; i < e->n; i++)
+		e->v[i].turn = i;
+}
+
+static int read_back(int fd, struct buf *out)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	size_t at = 0;
+	char *to;
+
+	if (size < 0)
+		return -1;
+	/* The readers' bound, see user_file.c. */
+	if (size > INT32_MAX - 4096) {
+		errno = EFBIG;
+		return -1;
+	}
+	to = buf_reserve(out, (size_t)size);
+	if (!to) {
+		errno = ENOMEM;
+		return -1;
+	}
+	while (at < (size_t)size) {
+		ssize_t n = pread(fd, to + at, (size_t)size - at, (off_t)at);
+
+		if (n <= 0)
+			return -1;
+		at += (size_t)n;
+	}
+	buf_commit(out, at);
+	return 0;
+}
+
+/* The bytes of a whole file; made in memory, because TinyCDB wants a descriptor that can seek. */
+static int build(const struct user_edit *e, bool with_secrets, struct str kind, struct buf *out)
+{
+	int fd = memfd_create("satchel-users", MFD_CLOEXEC), rc = -1;
+	struct cdb_make m;
+
+	if (fd < 0)
+		return -1;
+	if (cdb_make_start(&m, fd))
+		goto close_fd;
+	for (size_t i = 0; i < e->n; i++) {
+		struct str name = e->v[i].name, value = with_secrets ? e->v[i].secret : STR("");
+
+		if (cdb_make_add(&m, name.p, (unsigned)name.len, value.p, (unsigned)value.len))
+			goto finish_make;
+	}
+	rc = 0;
+
+finish_make:
+	if (cdb_make_finish(&m))
+		rc = -1;
+	if (!rc && (read_back(fd, out) || user_file_seal(out, kind)))
+		rc = -1;
+close_fd:
+	close(fd);
+	return rc;
+}
+
+/* A file written by root must stay readable for the role that reads it: it belongs to whom the old
+ * one belonged to, else to the owner of the directory. */
+static int replace(const struct user_edit *e, const char *file, mode_t mode, struct str content)
+{
+	struct stat st;
+
+	if (fstatat(e->dirfd, file, &st, 0) && fstat(e->dirfd, &st))
+		return -1;
+	return file_replace_as(e->dirfd, file, mode, st.st_uid, st.st_gid, content);
+}
+
+static int write_file(const struct user_edit *e, const char *file, mode_t mode, struct str kind,
+	bool with_secrets, struct buf *error_r)
+{
+	struct buf content = {0};
+	int rc = 0;
+
+	if (build(e, with_secrets, kind, &content) || replace(e, file, mode, buf_str(&content)))
+		rc = fail(error_r, "cannot write", file);
+	buf_wipe(&content);
+	return rc;
+}
+
+int user_edit_save(struct user_edit *e, struct buf *error_r)
+{
+	user_edit_settle(e);
+	/* In this order a crash in between leaves mail accepted for somebody who cannot read it yet,
+	 * or refused for somebody who is being deleted; never a login without mail. */
+	if (write_file(e, ACCOUNTS_FILE, 0640, STR("accounts"), false, error_r))
+		return -1;
+	return write_file(e, USERS_FILE, 0600, STR("users"), true, error_r);
+}
+
+void user_edit_end(struct user_edit *e)
+{
+	if (e->lock_fd >= 0)
+		close(e->lock_fd);
+	arena_free(&e->arena);
+	free(e->v);
+	*e = (struct user_edit){.lock_fd = -1};
+}
