@@ -90,6 +90,8 @@ check-protocol: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
 check-clients check-kill check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)
+check-matrix: $(O)/satchel
+	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)
 check-bootstrap:
 	$(Q)$(call pytest,bootstrap,tests/bootstrap)
 
@@ -108,4 +110,4 @@ checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
 	+$(Q)PYTHONDONTWRITEBYTECODE=1 tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
-	check-clients check-kill check-power check-bootstrap
+	check-clients check-kill check-power check-matrix check-bootstrap
