@@ -11,6 +11,7 @@ static const struct {
 	struct str name;
 	enum kind kind;
 } names[] = {
+	{{"", 0}, ASCII},
 	{{"us-ascii", 8}, ASCII},
 	{{"ascii", 5}, ASCII},
 	{{"ansi_x3.4-1968", 14}, ASCII},
