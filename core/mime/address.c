@@ -176,7 +176,7 @@ static bool take_name_with_at(struct parser *p)
 
 	buf_addc(&p->phrase, '@');
 	buf_addstr(&p->phrase, buf_str(&p->domain));
-	if (field_skip_cfws(&p->c, NULL))
+	if (cursor_peek(&p->c) != '<')
 		buf_addc(&p->phrase, ' ');
 	name = take_words(p, &p->phrase, &words) == '<';
 	p->out->failed |= words.failed;
