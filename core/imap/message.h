@@ -13,9 +13,6 @@
 #include "core/imap/parse.h"
 #include "core/lib/vec.h"
 
-/* Ended by an entry without name. */
-extern const struct imap_command imap_message_commands[];
-
 /* Messages looked at, and bytes of mail read, before a long command lets other sessions run. */
 #define IMAP_SLICE_MESSAGES 256
 #define IMAP_SLICE_BYTES (1024 * 1024)

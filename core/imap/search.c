@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/search.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Messages tried in one turn when only the index is read. */
+#define SEARCH_SLICE 4096
+
+struct search {
+	unsigned options;
+	const struct search_key *top;
+	struct imap_range everything;
+	struct imap_pick pick;
+	struct imap_content content;
+	bool unread;              /* some message could not be read */
+	/* what was found, as the answer numbers it, and as UIDs for "$" */
+	struct imap_ranges found, uids;
+	uint32_t count, min, max, min_uid, max_uid;
+	/* the answer being written */
+	bool begun;
+	size_t range;
+	uint32_t number;
+};
+
+static void search_cleanup(struct imap_cmd *c)
+{
+	struct search *q = c->state;
+
+	imap_content_free(&q->content);
+	free(q->found.v);
+	free(q->uids.v);
+	q->found = q->uids = (struct imap_ranges){0};
+}
+
+/* Walks only the messages of a sequence set that every match must be in. */
+static void choose_walk(struct imap_session *s, struct search *q)
+{
+	const struct search_key *k;
+	uint32_t exists = view_exists(s->view);
+
+	q->everything = (struct imap_range){1, exists};
+	q->pick.set = (struct imap_set){.v = &q->everything, .n = exists ? 1 : 0};
+	for (k = q->top->child; k; k = k->next) {
+		if (k->negate || (k->op != SEARCH_SEQ && k->op != SEARCH_UID))
+			continue;
+		q->pick.set = k->set;
+		q->pick.uid = k->op == SEARCH_UID;
+		return;
+	}
+}
+
+static int found(struct search *q, const struct imap_cmd *c, uint32_t seq, uint32_t uid)
+{
+	uint32_t number = c->uid ? uid : seq;
+
+	if (!q->count++) {
+		q->min = number;
+		q->min_uid = uid;
+	}
+	q->max = number;
+	q->max_uid = uid;
+	if ((q->options & SEARCH_SAVE) && imap_ranges_add(&q->uids, uid))
+		return -1;
+	/* MIN, MAX and COUNT need no list. */
+	if ((q->options & SEARCH_RETURN) && !(q->options & SEARCH_RETURN_ALL))
+		return 0;
+	return imap_ranges_add(&q->found, number);
+}
+
+static int try_message(struct imap_session *s, struct imap_cmd *c, uint32_t seq)
+{
+	struct search *q = c->state;
+	struct message m;
+	int rc;
+
+	if (view_message(s->view, seq, &m) != 1)
+		return 0;
+	imap_content_set(&q->content, &m);
+	rc = search_match(s->view, &q->content, seq, q->top);
+	if (rc < 0)
+		q->unread = true;
+	return rc == 1 ? found(q, c, seq, m.uid) : 0;
+}
+
+/* RFC 5182 2.1 and 2.4: with MIN and MAX alone only those are saved. */
+static void save(struct imap_session *s, struct search *q)
+{
+	struct imap_ranges kept = {0};
+
+	free(s->saved);
+	s->saved = NULL;
+	s->saved_count = 0;
+	if ((q->options & (SEARCH_MIN | SEARCH_MAX)) && !(q->options & (SEARCH_RETURN_ALL | SEARCH_COUNT))) {
+		if (q->count && (q->options & SEARCH_MIN))
+			imap_ranges_add(&kept, q->min_uid);
+		if (q->count && (q->options & SEARCH_MAX) && (!kept.n || q->max_uid != q->min_uid))
+			imap_ranges_add(&kept, q->max_uid);
+		free(q->uids.v);
+		q->uids = kept;
+	}
+	s->saved = q->uids.v;
+	s->saved_count = q->uids.n;
+	q->uids = (struct imap_ranges){0};
+}
+
+static void add_value(struct buf *out, const char *name, uint32_t value)
+{
+	buf_addv(out, " ", name, " ", NULL);
+	buf_addu(out, value);
+}
+
+/* * ESEARCH (TAG "t") UID MIN 1 MAX 9 COUNT 3 ALL 1,5,9 (RFC 9051 7.3.4) */
+static void begin_esearch(struct buf *out, const struct search *q, const struct imap_cmd *c)
+{
+	buf_adds(out, "* ESEARCH (TAG \"");
+	buf_addstr(out, c->tag);
+	buf_addv(out, "\")", c->uid ? " UID" : "", NULL);
+	if (q->count && (q->options & SEARCH_MIN))
+		add_value(out, "MIN", q->min);
+	if (q->count && (q->options & SEARCH_MAX))
+		add_value(out, "MAX", q->max);
+	if (q->options & SEARCH_COUNT)
+		add_value(out, "COUNT", q->count);
+	if (q->count && (q->options & SEARCH_RETURN_ALL))
+		buf_adds(out, " ALL ");
+}
+
+static void add_range(struct buf *out, struct search *q)
+{
+	buf_adds(out, q->range ? "," : "");
+	imap_add_ranges(out, &q->found.v[q->range++], 1);
+}
+
+static void add_number(struct buf *out, struct search *q)
+{
+	const struct imap_range *r = &q->found.v[q->range];
+
+	if (q->number < r->from)
+		q->number = r->from;
+	buf_addc(out, ' ');
+	buf_addu(out, q->number);
+	if (q->number++ == r->to)
+		q->range++;
+}
+
+static void search_answer(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search *q = c->state;
+	struct buf *out = imap_out(s);
+	bool esearch = q->options & SEARCH_RETURN;
+	/* RFC 5182 2.1: SAVE alone is not answered. */
+	bool silent = esearch && !(q->options & ~(unsigned)(SEARCH_RETURN | SEARCH_SAVE));
+
+	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
+	if (!q->begun && !silent) {
+		if (esearch)
+			begin_esearch(out, q, c);
+		else
+			buf_adds(out, "* SEARCH");
+	}
+	q->begun = true;
+	for (; q->range < q->found.n; esearch ? add_range(out, q) : add_number(out, q)) {
+		if (conn_full(&s->conn))
+			return;
+	}
+	if (!silent)
+		buf_adds(out, "\r\n");
+	imap_reply(s, c, IMAP_OK, NULL,
+		q->unread ? "SEARCH completed, some messages could not be read" : "SEARCH completed");
+}
+
+static void search_fail(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search *q = c->state;
+
+	/* RFC 5182 2.1: a failed SAVE leaves an empty result. */
+	q->count = 0;
+	q->uids.n = 0;
+	if (q->options & SEARCH_SAVE)
+		save(s, q);
+	imap_reply_errno(s, c, ENOMEM);
+}
+
+static void search_step(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search *q = c->state;
+	uint32_t seq;
+
+	q->content.bytes = 0;
+	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES; n++) {
+		seq = imap_pick_next(&q->pick, s->view);
+		if (seq && try_message(s, c, seq)) {
+			search_fail(s, c);
+			return;
+		}
+		if (seq)
+			continue;
+		if (q->options & SEARCH_SAVE)
+			save(s, q);
+		c->step = search_answer;
+		search_answer(s, c);
+		return;
+	}
+	imap_yield(s);
+}
+
+static void reply_wrong(struct imap_session *s, struct imap_cmd *c, const struct search_parse *p)
+{
+	if (p->bad_charset) /* RFC 9051 6.4.4 */
+		imap_reply(s, c, IMAP_NO, "BADCHARSET (US-ASCII UTF-8)", "That charset is not known");
+	else
+		imap_bad(s, c, p->wrong);
+}
+
+void imap_search_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search_parse p = {.s = s, .arena = c->arena};
+	struct search *q = arena_alloc(c->arena, sizeof(*q));
+
+	if (!q) {
+		imap_reply_errno(s, c, ENOMEM);
+		return;
+	}
+	if (search_parse(&p, &c->args)) {
+		reply_wrong(s, c, &p);
+		return;
+	}
+	q->options = p.options;
+	/* RFC 9051 6.4.4: rev2 answers ESEARCH always. */
+	if (!q->options && (s->enabled & IMAP_ENABLED_REV2))
+		q->options = SEARCH_RETURN | SEARCH_RETURN_ALL;
+	q->top = p.top;
+	q->content.store = s->base.mail->store;
+	choose_walk(s, q);
+	c->state = q;
+	c->cleanup = search_cleanup;
+	c->step = search_step;
+	search_step(s, c);
+}

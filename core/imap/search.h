@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_IMAP_SEARCH_H
+#define CORE_IMAP_SEARCH_H
+
+/*
+ * SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4) with RETURN (RFC 4731) and "$" (RFC 5182): what its files
+ * share.  A command becomes a tree of keys; each message is tried against it, dear keys last.
+ */
+
+#include "core/imap/content.h"
+#include "core/imap/message.h"
+
+enum search_op {
+	SEARCH_ALL,
+	SEARCH_NONE,      /* a keyword that the mailbox does not know */
+	SEARCH_FLAG,      /* number: bits of enum message_flag */
+	SEARCH_KEYWORD,   /* number: bits of the keyword table */
+	SEARCH_RECENT,
+	SEARCH_NEW,
+	SEARCH_SEQ,       /* set */
+	SEARCH_UID,       /* set */
+	SEARCH_LARGER,    /* number */
+	SEARCH_SMALLER,
+	SEARCH_BEFORE,    /* day, of INTERNALDATE */
+	SEARCH_ON,
+	SEARCH_SINCE,
+	SEARCH_SENTBEFORE, /* day, of the Date field */
+	SEARCH_SENTON,
+	SEARCH_SENTSINCE,
+	SEARCH_HEADER,    /* field, needle */
+	SEARCH_BODY,      /* needle */
+	SEARCH_TEXT,
+	SEARCH_AND,       /* children, cheap ones first */
+	SEARCH_OR,
+};
+
+enum search_cost { COST_INDEX, COST_SUMMARY, COST_HEADER, COST_BODY };
+
+struct search_needle {
+	struct str text;  /* folded (core/mime/charset.h) */
+	bool ascii;
+};
+
+struct search_key {
+	enum search_op op;
+	bool negate;
+	enum search_cost cost;
+	uint64_t number;
+	int64_t day;
+	struct imap_set set;
+	struct str field;
+	struct search_needle needle;
+	struct search_key *child, *next;
+};
+
+enum search_return {
+	SEARCH_RETURN = 1, /* answered with ESEARCH */
+	SEARCH_MIN = 2, SEARCH_MAX = 4, SEARCH_COUNT = 8, SEARCH_RETURN_ALL = 16, SEARCH_SAVE = 32,
+};
+
+/* Keys within keys; deeper ones are refused, as evaluation recurses. */
+#define SEARCH_DEPTH_MAX 50
+
+/* ---- search_parse.c ---- */
+
+struct search_parse {
+	struct imap_session *s;
+	struct arena *arena;
+	unsigned options;         /* enum search_return */
+	struct search_key *top;   /* SEARCH_AND of all */
+	const char *wrong;        /* for imap_bad() */
+	bool bad_charset;         /* NO [BADCHARSET] instead */
+};
+
+/* The whole of SEARCH's arguments.  0 / -1 with wrong or bad_charset set. */
+int search_parse(struct search_parse *p, struct cursor *c);
+
+/* ---- search_match.c ---- */
+
+/* Does message x->m, numbered seq, match?  1 yes, 0 no, -1 + errno: its bytes could not be read. */
+int search_match(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *key);
+
+/* ---- search_text.c ---- */
+
+/* Is the needle in this text?  `charset` as in a Content-Type, may be empty; tmp is scratch. */
+bool search_in_text(struct str text, struct str charset, const struct search_needle *needle, struct buf *tmp);
+/* In the decoded value of a field of that name; needle "" matches if there is such a field. */
+bool search_in_field(struct str header, struct str name, const struct search_needle *needle, struct buf *tmp);
+/* In any field of a header block, decoded, names too. */
+bool search_in_header(struct str header, const struct search_needle *needle, struct buf *tmp);
+/* in the decoded text of a part and of all below it, and in the headers of those below. */
+bool search_in_part(const struct mime_part *part, const struct search_needle *needle, struct buf *tmp);
+/* ASCII case-insensitive; the needle is lower case. */
+bool search_find_ascii(struct str text, struct str needle);
+
+/* ---- search.c ---- */
+
+void imap_search_run(struct imap_session *s, struct imap_cmd *c);
+
+#endif
