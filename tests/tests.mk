@@ -101,7 +101,7 @@ $(O)/bench/%: tests/bench/%.c
 	$(call say,HOSTCC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $<
-bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw
+bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw $(O)/bench/bare
 	$(Q)$(PYTHON) tests/bench/bench.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
 .PHONY: bench
 
