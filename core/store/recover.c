@@ -103,7 +103,8 @@ static int list_segments(struct store *s)
 			io_unlink(s->logfd, e->d_name); /* a segment that was never used */
 	}
 	closedir(d);
-	qsort(s->segments.v, s->segments.n, sizeof(*s->segments.v), by_first);
+	if (s->segments.n)
+		qsort(s->segments.v, s->segments.n, sizeof(*s->segments.v), by_first);
 	return answer;
 }
 
@@ -427,9 +428,12 @@ static int write_epoch(struct store *s)
 	buf_put32(b, s->uidvalidity_last);
 	buf_put32(b, 0);
 	store_record_end(s);
-	answer = commit_write(s, s->filling);
+	s->committing = s->filling;
+	s->filling = s->rest;
+	s->rest = NULL;
+	answer = commit_write(s, s->committing);
 	if (!answer)
-		commit_finished(s, s->filling);
+		commit_finished(s, s->committing);
 	return answer;
 }
 
