@@ -367,6 +367,16 @@ def config_h(kconf):
             "#ifndef SATCHEL_CONFIG_H\n#define SATCHEL_CONFIG_H\n" + "\n".join(lines) + "\n#endif\n")
 
 
+def write_symbols(kconf, folder):
+    """One small file for each symbol, its value in it: objects depend on those they mention."""
+    os.makedirs(folder, exist_ok=True)
+    values = {sym.name: f"{sym.str_value}\n" for sym in kconf.unique_defined_syms}
+    for name in set(os.listdir(folder)) - values.keys():
+        os.unlink(os.path.join(folder, name))
+    for name, value in values.items():
+        write_if_changed(os.path.join(folder, name), value)
+
+
 def config_mk(kconf, chosen):
     lines = [f"CONFIG_{sym.name} := {sym.str_value}"
              for sym in sorted(kconf.unique_defined_syms, key=lambda s: s.name)
@@ -385,6 +395,7 @@ def cmd_generate(config, out):
     with open("VERSION", encoding="utf-8") as file:
         version = file.read().strip()
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    write_symbols(kconf, f"{out}/symbols")
     write_if_changed(f"{out}/config.h", config_h(kconf))
     write_if_changed(f"{out}/features.h", "/* Made from .config: one line for each feature in. */\n" +
                      "".join(f"FEATURE({name})\n" for name, _folder in chosen))

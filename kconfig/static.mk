@@ -9,10 +9,11 @@ STATIC_LDFLAGS := -static-pie -fPIE -Wl,--gc-sections,-z,relro,-z,now,-z,noexecs
 	-Wl,-z,noseparate-code,--build-id=none,--sort-section=name
 static-obj := $(SRC:%.c=$(O)/obj/%.o)
 
-$(O)/obj/%.o: %.c | $(call dep-stamps,static)
+$(O)/obj/%.o: %.c $(O)/obj/flags | $(call dep-stamps,static)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STATIC_CFLAGS) $(CPPFLAGS) $(call dep-include,static) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(STATIC_CFLAGS) $(CPPFLAGS) $(call dep-include,static) -MMD -c -o $@ $<
+	$(Q)kconfig/fixdep.sh $(@:.o=.d) $(GEN)
 
 $(O)/satchel.debug: $(static-obj) $(call dep-stamps,static) $(O)/obj/list
 	$(call say,LD,$@)
@@ -27,7 +28,10 @@ $(O)/satchel: $(O)/satchel.debug
 	$(Q)mv $@.new $@
 	@printf '  %-7s %s: %s bytes\n' SIZE $@ $$(stat -c %s $@)
 
-# A source file that came or went must link again.
+# A source file that came or went must link again, another compiler or flag compiles again.
+keep-in = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+$(O)/obj/flags: FORCE
+	@$(call keep-in,$(CC) $(HOSTCC) $(HOSTCLANG) $(filter-out -Werror,$(STATIC_CFLAGS)))
 $(O)/obj/list: FORCE
-	@mkdir -p $(@D); echo '$(SRC)' | cmp -s - $@ || echo '$(SRC)' > $@
+	@$(call keep-in,$(SRC))
 -include $(static-obj:.o=.d)

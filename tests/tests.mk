@@ -22,11 +22,12 @@ $(1)-dir := $(O)/host/$(1)
 $(1)-lib := $(O)/host/$(1)/libsatchel.a
 $(1)-obj := $(lib-src:%.c=$(O)/host/$(1)/obj/%.o)
 
-$(O)/host/$(1)/obj/%.o: %.c | $(call dep-stamps,$(1))
+$(O)/host/$(1)/obj/%.o: %.c $(O)/obj/flags | $(call dep-stamps,$(1))
 	$$(call say,CC,'$$< ($(1))')
 	$(Q)mkdir -p $$(@D)
 	$(Q)$$($(1)-cc) $(COMMON) $$($(1)-flags) $(CPPFLAGS) -DSATCHEL_HOST=1 $(call dep-include,$(1)) \
-		-MMD -MP -c -o $$@ $$<
+		-MMD -c -o $$@ $$<
+	$(Q)kconfig/fixdep.sh $$(@:.o=.d) $(GEN)
 
 $(O)/host/$(1)/libsatchel.a: $$($(1)-obj) $(O)/obj/list
 	$$(call say,AR,$$@)
@@ -100,7 +101,7 @@ $(O)/bench/%: tests/bench/%.c
 	$(call say,HOSTCC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $<
-bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw
+bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw $(O)/bench/bare
 	$(Q)$(PYTHON) tests/bench/bench.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
 .PHONY: bench
 

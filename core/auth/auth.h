@@ -13,9 +13,13 @@
 struct auth;
 struct auth_exchange;
 
-/* Initialises libsasl2 with the compiled-in mechanisms and opens users.cdb below dirfd (kept, and
- * reopened when the file is replaced; a missing file means no users).  NULL + error_r. */
+/* Initialises libsasl2 with the compiled-in mechanisms, starts CONFIG_AUTH_WORKERS threads and opens
+ * users.cdb below dirfd (kept by the caller and open until auth_free(); the file is reopened when it
+ * is replaced; a missing file means no users).  One at a time in a process, because libsasl2 is
+ * global.  NULL + error_r. */
 struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct buf *error_r);
+/* Stops the threads (waits for the passwords being hashed).  Exchanges still there get no answer;
+ * auth_end() is due for them as ever. */
 void auth_free(struct auth **a);
 
 struct auth_answer {
@@ -25,17 +29,23 @@ struct auth_answer {
 	const char *mechanism;
 };
 
-/* Called exactly once for each start and step, maybe before they return; the answer is borrowed. */
+/* Called once for each start and step, from the loop and never before they return, unless auth_end()
+ * comes first.  The answer is borrowed until auth_end() or the next step; auth_end() may be called
+ * inside. */
 typedef void auth_done(struct auth_exchange *x, void *arg, const struct auth_answer *answer);
 
-/* LOGIN: name and password at once.  The exchange belongs to the caller until auth_end(). */
+/* LOGIN: name and password at once.  The exchange belongs to the caller until auth_end(); NULL when
+ * out of memory.  The strings are copied; service is "imap" or "lmtp".  What would show a password on
+ * a connection that is not secure is REFUSED, whatever the gate offered.  When too many wait to be
+ * hashed the answer is UNAVAILABLE. */
 struct auth_exchange *auth_login(struct auth *a, const char *service, bool secure, struct str peer,
 	struct str user, struct str password, auth_done *done, void *arg);
 /* AUTHENTICATE: initial.p NULL = none was given. */
 struct auth_exchange *auth_sasl(struct auth *a, const char *service, bool secure, struct str peer,
 	struct str mechanism, struct str initial, auth_done *done, void *arg);
+/* Not while an answer is due (ignored then); after an answer other than CONTINUE it is REFUSED. */
 void auth_step(struct auth_exchange *x, struct str response);
-/* Ends (or abandons) an exchange. */
+/* Ends (or abandons) an exchange; wipes what it held. */
 void auth_end(struct auth_exchange **x);
 
 #endif

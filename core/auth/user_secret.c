@@ -146,7 +146,9 @@ int user_secret_check(const struct user_secret *secret, struct str password)
 	}
 	user_secret_derive(password, secret->iterations, bytes(secret->salt, secret->salt_len), &got);
 	same = text_equal_secret(bytes(got.stored_key, HASH), bytes(secret->stored_key, HASH)) &&
-		password.len <= USER_PASSWORD_MAX;
+		password.len <= USER_PASSWORD_MAX &&
+		/* HMAC fills a short key up with NUL bytes: "a" and "a\0" would derive alike. */
+		!(password.len && memchr(password.p, 0, password.len));
 	mbedtls_platform_zeroize(&got, sizeof(got));
 	return same;
 }

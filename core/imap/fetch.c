@@ -68,6 +68,7 @@ static int give_up(struct imap_session *s, struct fetch *f)
 {
 	if (f->pieces) {
 		/* The client waits for the rest of a literal: nothing true can follow. */
+		s->ending = true;
 		conn_abort(&s->conn);
 		return -1;
 	}

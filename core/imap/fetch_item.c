@@ -90,7 +90,7 @@ int fetch_add_item(struct imap_session *s, struct buf *out, struct imap_content 
 	case FETCH_FLAGS:
 		buf_add(out, "FLAGS ", 6);
 		imap_add_flags(out, view_mailbox(s->view), x->m.flags, x->m.keywords,
-			view_is_recent(s->view, x->m.uid));
+			imap_shows_recent(s, x->m.uid));
 		break;
 	case FETCH_INTERNALDATE:
 		add_date(out, &x->m);

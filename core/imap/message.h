@@ -44,6 +44,8 @@ void imap_add_ranges(struct buf *out, const struct imap_range *v, size_t n);
 
 /* ---- store_flags.c ---- */
 
+/* Is \Recent among the message's flags?  Not in IMAP4rev2 (RFC 9051 A). */
+bool imap_shows_recent(const struct imap_session *s, uint32_t uid);
 /* "* seq FETCH (UID uid FLAGS (...))"; uid only if asked. */
 void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
 	const struct message *m, bool uid);

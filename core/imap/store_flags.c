@@ -17,6 +17,11 @@ struct store_flags {
 	uint32_t uids[STORE_SLICE], seqs[STORE_SLICE];
 };
 
+bool imap_shows_recent(const struct imap_session *s, uint32_t uid)
+{
+	return !(s->enabled & IMAP_ENABLED_REV2) && view_is_recent(s->view, uid);
+}
+
 void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
 	const struct message *m, bool uid)
 {
@@ -30,7 +35,7 @@ void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
 	}
 	buf_add(out, "FLAGS ", 6);
 	imap_add_flags(out, view_mailbox(s->view), m->flags, m->keywords,
-		view_is_recent(s->view, m->uid));
+		imap_shows_recent(s, m->uid));
 	buf_add(out, ")\r\n", 3);
 }
 

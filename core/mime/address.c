@@ -10,9 +10,7 @@ struct parser {
 	unsigned count;
 	bool group;          /* between "name:" and ";" */
 	struct str comment;  /* the last one of this address */
-	struct buf phrase;   /* words as a display name */
-	struct buf local;    /* the same words as a local part: no blanks around dots */
-	struct buf domain, route;
+	struct address_scratch *s;
 };
 
 /* Ends a word.  More than RFC 5322 3.2.3 allows is let into words: "[list] Bob" is a name that
@@ -113,17 +111,15 @@ static struct str or_nil(struct str s)
 
 static void add_mailbox(struct parser *p, const struct buf *local)
 {
-	struct str name = or_nil(buf_str(&p->phrase));
-	struct buf comment = {0};
+	struct str name = or_nil(buf_str(&p->s->phrase));
 
 	/* RFC 822's way to give a name: joe@example.com (Joe Doe). */
 	if (!name.len && p->comment.len) {
-		field_add_unescaped(&comment, p->comment);
-		p->out->failed |= comment.failed;
-		name = or_nil(buf_str(&comment));
+		buf_clear(&p->s->phrase);
+		field_add_unescaped(&p->s->phrase, p->comment);
+		name = or_nil(buf_str(&p->s->phrase));
 	}
-	add_address(p, name, or_nil(buf_str(&p->route)), buf_str(local), buf_str(&p->domain));
-	buf_free(&comment);
+	add_address(p, name, or_nil(buf_str(&p->s->route)), buf_str(local), buf_str(&p->s->domain));
 }
 
 /* RFC 5322 4.4 obs-route: <@a,@b:local@domain>. */
@@ -132,10 +128,10 @@ static void take_route(struct parser *p)
 	for (;;) {
 		field_skip_cfws(&p->c, NULL);
 		if (cursor_peek(&p->c) == '@') {
-			buf_addstr(&p->route, cursor_take(&p->c, 1));
-			take_domain(p, &p->route);
+			buf_addstr(&p->s->route, cursor_take(&p->c, 1));
+			take_domain(p, &p->s->route);
 		} else if (cursor_peek(&p->c) == ',') {
-			buf_addstr(&p->route, cursor_take(&p->c, 1));
+			buf_addstr(&p->s->route, cursor_take(&p->c, 1));
 		} else {
 			cursor_accept(&p->c, ':');
 			return;
@@ -146,24 +142,21 @@ static void take_route(struct parser *p)
 /* "<" [route] local "@" domain ">", the "<" not yet taken. */
 static void take_angle(struct parser *p)
 {
-	struct buf phrase = {0};
-
 	cursor_accept(&p->c, '<');
-	buf_clear(&p->local);
-	buf_clear(&p->domain);
+	buf_clear(&p->s->local);
+	buf_clear(&p->s->domain);
 	field_skip_cfws(&p->c, NULL);
 	if (cursor_peek(&p->c) == '@')
 		take_route(p);
-	take_words(p, &phrase, &p->local);
-	p->out->failed |= phrase.failed;
-	buf_free(&phrase);
+	buf_clear(&p->s->unused);
+	take_words(p, &p->s->unused, &p->s->local);
 	if (cursor_accept(&p->c, '@'))
-		take_domain(p, &p->domain);
+		take_domain(p, &p->s->domain);
 	while (!cursor_done(&p->c) && cursor_peek(&p->c) != '>' && cursor_peek(&p->c) != ',')
 		cursor_skip(&p->c, 1);
 	cursor_accept(&p->c, '>');
 	field_skip_cfws(&p->c, &p->comment);
-	add_mailbox(p, &p->local);
+	add_mailbox(p, &p->s->local);
 }
 
 /* Behind local "@" domain: are there more words and then "<"?  Then all of it is the name, such as
@@ -171,16 +164,14 @@ static void take_angle(struct parser *p)
 static bool take_name_with_at(struct parser *p)
 {
 	struct cursor back = p->c;
-	struct buf words = {0};
 	bool name;
 
-	buf_addc(&p->phrase, '@');
-	buf_addstr(&p->phrase, buf_str(&p->domain));
+	buf_addc(&p->s->phrase, '@');
+	buf_addstr(&p->s->phrase, buf_str(&p->s->domain));
 	if (cursor_peek(&p->c) != '<')
-		buf_addc(&p->phrase, ' ');
-	name = take_words(p, &p->phrase, &words) == '<';
-	p->out->failed |= words.failed;
-	buf_free(&words);
+		buf_addc(&p->s->phrase, ' ');
+	buf_clear(&p->s->unused);
+	name = take_words(p, &p->s->phrase, &p->s->unused) == '<';
 	if (!name)
 		p->c = back;
 	return name;
@@ -191,15 +182,15 @@ static void take_at(struct parser *p)
 	struct str comment;
 
 	cursor_accept(&p->c, '@');
-	take_domain(p, &p->domain);
+	take_domain(p, &p->s->domain);
 	comment = p->comment;
 	if (take_name_with_at(p)) {
 		take_angle(p);
 		return;
 	}
 	p->comment = comment;
-	buf_clear(&p->phrase);
-	add_mailbox(p, &p->local);
+	buf_clear(&p->s->phrase);
+	add_mailbox(p, &p->s->local);
 }
 
 static void end_group(struct parser *p)
@@ -214,16 +205,16 @@ static void begin_group(struct parser *p)
 	cursor_accept(&p->c, ':');
 	if (p->group)
 		return;
-	add_address(p, STR_NULL, STR_NULL, buf_str(&p->phrase), STR_NULL);
+	add_address(p, STR_NULL, STR_NULL, buf_str(&p->s->phrase), STR_NULL);
 	p->group = true;
 }
 
 static void begin_address(struct parser *p)
 {
-	buf_clear(&p->phrase);
-	buf_clear(&p->local);
-	buf_clear(&p->domain);
-	buf_clear(&p->route);
+	buf_clear(&p->s->phrase);
+	buf_clear(&p->s->local);
+	buf_clear(&p->s->domain);
+	buf_clear(&p->s->route);
 	p->comment = STR_NULL;
 }
 
@@ -233,7 +224,7 @@ static bool take_address(struct parser *p)
 	int byte;
 
 	begin_address(p);
-	byte = take_words(p, &p->phrase, &p->local);
+	byte = take_words(p, &p->s->phrase, &p->s->local);
 	if (byte == '<') {
 		take_angle(p);
 	} else if (byte == '@') {
@@ -241,9 +232,9 @@ static bool take_address(struct parser *p)
 	} else if (byte == ':') {
 		begin_group(p);
 	} else {
-		buf_clear(&p->phrase);
-		if (p->local.len)
-			add_mailbox(p, &p->local);
+		buf_clear(&p->s->phrase);
+		if (p->s->local.len)
+			add_mailbox(p, &p->s->local);
 		if (byte >= 0)
 			cursor_skip(&p->c, 1);
 		if (byte == ';')
@@ -252,16 +243,27 @@ static bool take_address(struct parser *p)
 	return byte >= 0;
 }
 
-unsigned address_add_list(struct buf *out, struct str value)
+static bool has_failed(const struct address_scratch *s)
 {
-	struct parser p = {.c = cursor_from(value), .out = out};
+	return s->phrase.failed || s->local.failed || s->domain.failed || s->route.failed ||
+		s->unused.failed;
+}
+
+unsigned address_add_list(struct buf *out, struct str value, struct address_scratch *s)
+{
+	struct parser p = {.c = cursor_from(value), .out = out, .s = s};
 
 	while (p.count < ADDRESS_LIST_MAX && take_address(&p))
-		out->failed |= p.phrase.failed | p.local.failed | p.domain.failed | p.route.failed;
+		out->failed |= has_failed(s);
 	end_group(&p);
-	buf_free(&p.phrase);
-	buf_free(&p.local);
-	buf_free(&p.domain);
-	buf_free(&p.route);
 	return p.count;
+}
+
+void address_scratch_free(struct address_scratch *s)
+{
+	buf_free(&s->phrase);
+	buf_free(&s->local);
+	buf_free(&s->domain);
+	buf_free(&s->route);
+	buf_free(&s->unused);
 }

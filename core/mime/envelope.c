@@ -43,83 +43,100 @@ static void collect(struct str header, struct found *found_r)
 			}
 }
 
+struct writer {
+	struct buf *out;
+	struct str header;
+	struct found found;
+	struct address_scratch scratch;
+};
+
 /* A list that stands in several fields (RFC 5322 3.6 forbids it, mailers do it) is shown whole. */
-static unsigned add_repeated(struct buf *out, struct str header, struct str name)
+static unsigned add_repeated(struct writer *w, struct str name)
 {
-	struct cursor c = cursor_from(header);
+	struct cursor c = cursor_from(w->header);
 	struct header_field f;
 	unsigned n = 0;
 
 	while (n < ADDRESS_LIST_MAX && header_next(&c, &f))
 		if (str_ieq(f.name, name))
-			n += address_add_list(out, f.value);
+			n += address_add_list(w->out, f.value, &w->scratch);
 	return n;
 }
 
-/* Appends "(" addresses ")"; nothing if there is none.  How many. */
-static unsigned add_addresses(struct buf *out, struct str header, const struct found *found,
-	unsigned field)
+/* Appends "(" addresses ")"; nothing and false if there is none. */
+static bool add_addresses(struct writer *w, unsigned field)
 {
-	struct buf list = {0};
+	size_t before = w->out->len;
 	unsigned n = 0;
 
-	if (found->count[field] > 1)
-		n = add_repeated(&list, header, names[field]);
-	else if (found->count[field])
-		n = address_add_list(&list, found->first[field]);
-	if (n) {
-		buf_addc(out, '(');
-		buf_addstr(out, buf_str(&list));
-		buf_addc(out, ')');
-	}
-	out->failed |= list.failed;
-	buf_free(&list);
-	return n;
+	if (!w->found.count[field])
+		return false;
+	buf_addc(w->out, '(');
+	if (w->found.count[field] > 1)
+		n = add_repeated(w, names[field]);
+	else
+		n = address_add_list(w->out, w->found.first[field], &w->scratch);
+	if (n)
+		buf_addc(w->out, ')');
+	else
+		w->out->len = before;
+	return n != 0;
 }
 
-static void add_addresses_or_nil(struct buf *out, struct str header, const struct found *found,
-	unsigned field)
+static void add_addresses_or_nil(struct writer *w, unsigned field)
 {
-	if (!add_addresses(out, header, found, field))
-		buf_adds(out, "NIL");
+	buf_addc(w->out, ' ');
+	if (!add_addresses(w, field))
+		buf_adds(w->out, "NIL");
+}
+
+/* Appends what stands in the same buffer from `start` on. */
+static void add_copy(struct buf *out, size_t start, size_t n)
+{
+	if (buf_reserve(out, n))
+		buf_add(out, out->data + out->off + start, n);
 }
 
 /* From, and with it Sender and Reply-To, which mean From where they are absent or empty
  * (RFC 9051 7.5.2). */
-static void add_authors(struct buf *out, struct str header, const struct found *found)
+static void add_authors(struct writer *w)
 {
-	struct buf from = {0};
+	size_t start = w->out->len, n;
 
-	add_addresses_or_nil(&from, header, found, FROM);
-	buf_addstr(out, buf_str(&from));
-	buf_addc(out, ' ');
-	if (!add_addresses(out, header, found, SENDER))
-		buf_addstr(out, buf_str(&from));
-	buf_addc(out, ' ');
-	if (!add_addresses(out, header, found, REPLY_TO))
-		buf_addstr(out, buf_str(&from));
-	out->failed |= from.failed;
-	buf_free(&from);
+	add_addresses_or_nil(w, FROM);
+	n = w->out->len - start;
+	for (unsigned field = SENDER; field <= REPLY_TO; field++) {
+		size_t before = w->out->len;
+
+		buf_addc(w->out, ' ');
+		if (!add_addresses(w, field)) {
+			w->out->len = before;
+			add_copy(w->out, start, n);
+		}
+	}
+}
+
+static void add_text(struct writer *w, unsigned field)
+{
+	mime_add_field(w->out, w->found.first[field]);
 }
 
 void mime_add_envelope(struct buf *out, struct str header)
 {
-	struct found found;
+	struct writer w = {.out = out, .header = header};
 
-	collect(header, &found);
+	collect(header, &w.found);
 	buf_addc(out, '(');
-	mime_add_field(out, found.first[DATE]);
+	add_text(&w, DATE);
 	buf_addc(out, ' ');
-	mime_add_field(out, found.first[SUBJECT]);
+	add_text(&w, SUBJECT);
+	add_authors(&w);
+	for (unsigned field = TO; field <= BCC; field++)
+		add_addresses_or_nil(&w, field);
 	buf_addc(out, ' ');
-	add_authors(out, header, &found);
-	for (unsigned field = TO; field <= BCC; field++) {
-		buf_addc(out, ' ');
-		add_addresses_or_nil(out, header, &found, field);
-	}
+	add_text(&w, IN_REPLY_TO);
 	buf_addc(out, ' ');
-	mime_add_field(out, found.first[IN_REPLY_TO]);
-	buf_addc(out, ' ');
-	mime_add_field(out, found.first[MESSAGE_ID]);
+	add_text(&w, MESSAGE_ID);
 	buf_addc(out, ')');
+	address_scratch_free(&w.scratch);
 }

@@ -38,11 +38,28 @@ static uint32_t flags_of(const struct mime_part *top)
 	return flags;
 }
 
+/* Between these two a string is written in place, its length before it. */
+static size_t begin_string(struct buf *out)
+{
+	buf_put32(out, 0);
+	return out->len;
+}
+
+static void end_string(struct buf *out, size_t begin)
+{
+	size_t n = out->len - begin;
+
+	if (n > UINT32_MAX)
+		out->failed = true;
+	for (unsigned i = 0; i < 4 && !out->failed; i++)
+		out->data[out->off + begin - 4 + i] = (char)(n >> (8 * i));
+}
+
 int mime_summary_add(struct buf *out, struct str message)
 {
 	struct arena a = {0};
-	struct buf piece = {0};
 	const struct mime_part *top = mime_parse(&a, message);
+	size_t begin;
 
 	if (!top)
 		goto free_arena;
@@ -50,20 +67,17 @@ int mime_summary_add(struct buf *out, struct str message)
 	buf_put32(out, (uint32_t)top->header.len);
 	buf_put32(out, top->lines);
 	buf_put32(out, flags_of(top));
-	mime_add_envelope(&piece, top->header);
-	buf_putstr(out, buf_str(&piece));
+	begin = begin_string(out);
+	mime_add_envelope(out, top->header);
+	end_string(out, begin);
 	for (int extended = 0; extended < 2; extended++) {
-		out->failed |= piece.failed;
-		buf_clear(&piece);
-		mime_add_bodystructure(&piece, top, extended);
-		buf_putstr(out, buf_str(&piece));
+		begin = begin_string(out);
+		mime_add_bodystructure(out, top, extended);
+		end_string(out, begin);
 	}
-	out->failed |= piece.failed;
-	buf_clear(&piece);
-	add_common_fields(&piece, top->header);
-	buf_putstr(out, buf_str(&piece));
-	out->failed |= piece.failed;
-	buf_free(&piece);
+	begin = begin_string(out);
+	add_common_fields(out, top->header);
+	end_string(out, begin);
 	arena_free(&a);
 	return out->failed ? -1 : 0;
 

@@ -53,21 +53,29 @@ static int hex_digit(int byte)
 	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
-/* Behind "=": appends nothing (soft line break), the byte it stands for, or "=" itself if what
- * follows is neither. */
+/* RFC 2045 6.7 rule 5: "=", blanks, and the end of the line or of the text. */
+static bool take_soft_break(struct cursor *c)
+{
+	struct cursor at = *c;
+
+	while (cursor_peek(&at) == ' ' || cursor_peek(&at) == '\t')
+		cursor_skip(&at, 1);
+	if (!cursor_done(&at) && !cursor_accept_word(&at, STR("\r\n")) && !cursor_accept(&at, '\n'))
+		return false;
+	*c = at;
+	return true;
+}
+
+/* Behind "=": appends the byte it stands for, nothing, or "=" itself if what follows makes no
+ * sense. */
 static void take_escape(struct cursor *c, struct buf *out)
 {
-	struct cursor back = *c;
 	int high = hex_digit(cursor_peek(c)), low = hex_digit(cursor_peek_at(c, 1));
-	bool ended;
 
 	if (high >= 0 && low >= 0) {
 		cursor_skip(c, 2);
 		buf_addc(out, (char)(high << 4 | low));
-	} else if (!str_trim(cursor_take_line(c, &ended)).len) {
-		return;
-	} else {
-		*c = back;
+	} else if (!take_soft_break(c)) {
 		buf_addc(out, '=');
 	}
 }

@@ -32,6 +32,7 @@ struct store_options {
 	const char *dir;               /* the spool; created if absent */
 	uint64_t checkpoint_interval;  /* seconds */
 	uint64_t body_budget;          /* bytes of message bodies in flight */
+	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
 };
 
 /* Opens or creates a spool: lock, recovery (progress through log_info when it takes over a second),

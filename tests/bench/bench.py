@@ -19,8 +19,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from harness.server import Server  # noqa: E402
+from harness.server import Server, free_port  # noqa: E402
 
+CONNECTIONS = (1, 8, 32, 128)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -66,6 +67,24 @@ def lmtp(server, connections, seconds, users):
     return row
 
 
+def bare(root, seconds):
+    """The ceiling: LMTP, one append and one sync per group, and nothing else."""
+    port, rows = free_port(), {}
+    path = pathlib.Path(os.environ["SATCHEL_O"]) / "bench" / "bare"
+    process = subprocess.Popen([path, str(root), str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        for connections in CONNECTIONS:
+            cpu = cpu_seconds([process.pid])
+            row = tool("load", "lmtp", port, connections, seconds, 4096, "anyone")
+            row["cpu_us"] = (cpu_seconds([process.pid]) - cpu) * 1e6 / max(row["deliveries"], 1)
+            rows[connections] = row
+    finally:
+        process.kill()
+        process.wait()
+    return rows
+
+
 def idle(server, count):
     pids = [server.process.pid, *server.children()]
     before = pss_kib(pids)
@@ -79,12 +98,14 @@ def idle(server, count):
     return line
 
 
-def table(raw, rows, sessions):
-    print(f"{'connections':>11} {'raw 4K/s':>10} {'LMTP/s':>8} {'p50 ms':>7} {'p99 ms':>7} "
+def table(raw, ceiling, rows, sessions):
+    print(f"{'connections':>11} {'raw 4K/s':>10} {'bare/s':>8} {'LMTP/s':>8} {'of bare':>7} {'p50 ms':>7} {'p99 ms':>7} "
           f"{'CPU us':>7} {'syncs':>6}")
     for row in rows:
         disk = raw[row["connections"]]["blocks_per_second"]
-        print(f"{row['connections']:>11} {disk:>10} {row['per_second']:>8} {row['p50_ms']:>7} "
+        top = ceiling[row["connections"]]["per_second"]
+        print(f"{row['connections']:>11} {disk:>10} {top:>8} {row['per_second']:>8} "
+              f"{row['per_second'] * 100 / top:>6.0f}% {row['p50_ms']:>7} "
               f"{row['p99_ms']:>7} {row['cpu_us']:>7.1f} {row.get('syncs_per_delivery', -1):>6.3f}")
     print(f"{sessions['sessions']} idle sessions in after {sessions['login_seconds']} s, "
           f"{sessions['kib_per_session']:.1f} KiB each (PSS of all four processes)")
@@ -105,13 +126,14 @@ def main():
             server.add_user(user)
         server.start()
         raw, rows = {}, []
-        for connections in (1, 8, 32, 128):
+        for connections in CONNECTIONS:
             raw[connections] = tool("raw", root, connections, max(1, options.seconds / 3))
             rows.append(lmtp(server, connections, options.seconds, users))
         sessions = idle(server, 500)
-        table(raw, rows, sessions)
+        ceiling = bare(root, options.seconds)
+        table(raw, ceiling, rows, sessions)
         if options.json:
-            report = {"raw": raw, "lmtp": rows, "idle": sessions}
+            report = {"raw": raw, "bare": ceiling, "lmtp": rows, "idle": sessions}
             pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     finally:
         server.stop()

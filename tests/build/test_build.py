@@ -287,3 +287,35 @@ def test_every_lock_is_complete():
         assert re.search(r"(?m)^licence: \S", text) and re.search(r"(?m)^licence-file: \S", text)
         assert re.search(r"(?m)^source: \S+ [0-9a-f]{64} pool/main/\S+$", text)
         assert "://" not in text
+
+
+# ---- what a change compiles again ----
+
+def compiled(tree):
+    return set(re.findall(r"(?m)^  CC      (\S+)", tree.make("-j2").stdout))
+
+
+def users_of(word):
+    return {str(path.relative_to(TOP)) for path in TOP.glob("core/**/*.c")
+            if re.search(rf"\b(CONFIG|ENABLE)_{word}\b", path.read_text())}
+
+
+def test_another_value_compiles_only_the_sources_that_mention_it(tmp_path):
+    tree = Tree(tmp_path).build("defconfig")
+    text = tree.config.read_text()
+    tree.config.write_text(re.sub(r"CONFIG_LISTEN_BACKLOG=\d+", "CONFIG_LISTEN_BACKLOG=77", text))
+    again = compiled(tree)
+    assert users_of("LISTEN_BACKLOG") <= again
+    assert len(again) < 10
+    assert compiled(tree) == set()
+
+
+def test_other_flags_compile_everything(tmp_path):
+    tree = Tree(tmp_path)
+    tree.make("allnoconfig")
+    target = f"{tmp_path}/obj/core/lib/buf.o"
+    tree.make(target)
+    assert "CC" not in tree.make(target).stdout
+    text = tree.config.read_text().replace("# CONFIG_OPTIMIZE_SPEED is not set", "CONFIG_OPTIMIZE_SPEED=y")
+    tree.config.write_text(text.replace("CONFIG_OPTIMIZE_SIZE=y", "# CONFIG_OPTIMIZE_SIZE is not set"))
+    assert "core/lib/buf.c" in tree.make(target).stdout

@@ -100,7 +100,9 @@ static void a_password_fits_its_secret_and_no_other_does(void **state)
 	assert_int_equal(user_secret_check(&t, STR("p\xc3\xa4ssword")), 1);
 	assert_int_equal(user_secret_check(&s, STR("password")), 0);
 	assert_int_equal(user_secret_check(&s, STR("")), 0);
-	/* HMAC fills a short key up with NUL bytes, so the two would derive alike. */
+	assert_int_equal(user_secret_make(STR("end"), 4096, &s), 0);
+	assert_int_equal(user_secret_check(&s, STR("end")), 1);
+	assert_int_equal(user_secret_check(&s, STR("end\0")), 0);
 	assert_int_equal(user_secret_make(STR("end\0"), 4096, &s), -1);
 	assert_int_equal(user_secret_make(STR(""), 4096, &s), -1);
 	assert_int_equal(user_secret_make(STR("x"), 4095, &s), -1);

@@ -184,18 +184,22 @@ static void addresses_are_read_in_all_their_forms(void **state)
 		{" \t, ,,", ""},
 	};
 
+	struct address_scratch scratch = {0};
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
 		struct buf b = {0};
 
-		address_add_list(&b, str_from(table[i][0]));
+		address_add_list(&b, str_from(table[i][0]), &scratch);
 		assert_str(buf_str(&b), table[i][1]);
 		buf_free(&b);
 	}
+	address_scratch_free(&scratch);
 }
 
 static void an_address_list_is_cut_at_its_limit_with_its_group_closed(void **state)
 {
+	struct address_scratch scratch = {0};
 	struct buf in = {0}, out = {0};
 	struct str s;
 
@@ -203,11 +207,12 @@ static void an_address_list_is_cut_at_its_limit_with_its_group_closed(void **sta
 	buf_adds(&in, "g:");
 	for (unsigned i = 0; i < ADDRESS_LIST_MAX + 10; i++)
 		buf_adds(&in, "a,");
-	assert_int_equal(address_add_list(&out, buf_str(&in)), ADDRESS_LIST_MAX + 1);
+	assert_int_equal(address_add_list(&out, buf_str(&in), &scratch), ADDRESS_LIST_MAX + 1);
 	s = buf_str(&out);
 	assert_str((struct str){s.p + s.len - 17, 17}, "(NIL NIL NIL NIL)");
 	buf_free(&in);
 	buf_free(&out);
+	address_scratch_free(&scratch);
 }
 
 static void body_of_lines(struct buf *b, unsigned octets, unsigned lines)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_LMTP_INTERNAL_H
+#define CORE_LMTP_INTERNAL_H
+
+/* What the files of an LMTP session in mail share. */
+
+#include "core/conn.h"
+#include "core/lib/arena.h"
+#include "core/lmtp/command.h"
+#include "core/lmtp/data.h"
+#include "core/session.h"
+#include "core/store/store.h"
+
+enum lmtp_phase {
+	LMTP_COMMANDS,
+	LMTP_TEXT,       /* between 354 and the final dot */
+	LMTP_DELIVERING, /* recipient after recipient; no input is looked at meanwhile */
+};
+
+struct lmtp_rcpt { /* all in the transaction's arena */
+	struct str address; /* as given, without <> */
+	struct str user;    /* account */
+	struct str detail;
+};
+
+/* From MAIL to the replies after DATA. */
+struct lmtp_transaction {
+	bool open;             /* MAIL was accepted */
+	struct str sender;
+	uint64_t declared;     /* SIZE=, 0 if none */
+	struct { struct lmtp_rcpt *v; size_t n, cap; } rcpts;
+	struct body *body;
+	struct lmtp_data data;
+	const char *refusal;   /* the reply for every recipient, decided before the end of data */
+	size_t delivered;      /* recipients answered so far */
+};
+
+struct lmtp_session {
+	struct session base;   /* first */
+	struct conn conn;
+	struct buf lhlo;
+	enum lmtp_phase phase;
+	struct arena arena;    /* of the transaction */
+	struct lmtp_transaction tx;
+	uint32_t serial;       /* transactions so far */
+	uint8_t errors;
+	bool skipping;         /* inside a line that is too long */
+	const char *ending;    /* last word, said at the next command boundary */
+	struct loop_idle work; /* goes on with a long delivery */
+};
+
+/* ---- transaction.c ---- */
+
+void lmtp_mail(struct lmtp_session *s, struct cursor *args);
+void lmtp_rcpt(struct lmtp_session *s, struct cursor *args);
+void lmtp_data(struct lmtp_session *s, struct cursor *args);
+/* Takes text from the connection's input; at its end the phase becomes LMTP_DELIVERING. */
+void lmtp_take_text(struct lmtp_session *s);
+void lmtp_transaction_reset(struct lmtp_session *s);
+
+/* ---- deliver.c ---- */
+
+/* The message is complete: what can be said of it for all recipients at once is said in
+ * tx.refusal. */
+void lmtp_deliver_begin(struct lmtp_session *s);
+/* Delivers to some more recipients and answers each.  True when all are answered. */
+bool lmtp_deliver_some(struct lmtp_session *s);
+
+/* ---- session.c ---- */
+
+/* "code text" and the line end; counts as a client's mistake from 500 on. */
+void lmtp_reply(struct lmtp_session *s, const char *text);
+/* The reply for an errno of the store. */
+const char *lmtp_error_reply(int error);
+
+#endif

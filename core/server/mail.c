@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/server/mail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/auth/users.h"
+#include "core/hooks.h"
+#include "core/imap/imap.h"
+#include "core/lib/log.h"
+#include "core/lmtp/lmtp.h"
+#include "core/store/store.h"
+
+#define TICK_MS     60000
+#define DRAIN_POLL  20 /* ms */
+#define ACCOUNT_MAX 1024
+#define NAME_MAX_BYTES 1024
+#define PEER_MAX    63
+
+/* ---- hand-offs ---- */
+
+/* The last words to a client that cannot have a session; the login is not answered yet. */
+static void turn_away(struct handoff *h, const char *why)
+{
+	struct buf out = {0};
+	struct str s;
+	ssize_t ignored;
+
+	if (h->service == SRV_IMAP) {
+		buf_addstr(&out, buf_str(&h->tag));
+		buf_addv(&out, " NO [UNAVAILABLE] ", why, "\r\n* BYE ", why, "\r\n", NULL);
+	} else {
+		buf_addv(&out, "421 4.3.2 ", why, "\r\n", NULL);
+	}
+	s = buf_str(&out);
+	ignored = send(h->fd, s.p, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)ignored; /* a courtesy */
+	buf_free(&out);
+}
+
+static int start_session(struct mail_role *r, struct handoff *h, const struct grant *grant)
+{
+	int fd = h->fd;
+	bool tls = h->flags & SRV_TLS;
+
+	if (ENABLE_IMAP && h->service == SRV_IMAP) {
+		h->fd = -1;
+		return imap_session_start(&r->mail, fd, buf_str(&h->tag), str_from(grant->account),
+			grant->mechanism, buf_str(&h->peer), tls, buf_str(&h->unread));
+	}
+	if (ENABLE_LMTP && h->service == SRV_LMTP) {
+		h->fd = -1;
+		return lmtp_session_start(&r->mail, fd, buf_str(&h->lhlo), buf_str(&h->peer), tls,
+			buf_str(&h->unread));
+	}
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+/* Takes h and grant. */
+static void let_in(struct mail_role *r, struct handoff *h, struct grant *grant)
+{
+	if (r->mail.draining)
+		turn_away(h, "shutting down");
+	else if (r->mail.session_count >= srv_settings.sessions_max)
+		turn_away(h, "too many sessions, try again");
+	else if (r->start(r, h, grant))
+		log_error("cannot start a session", "peer", log_str(buf_str(&h->peer)), "why",
+			strerror(errno), NULL);
+	handoff_free(&h);
+	grant_free(&grant);
+}
+
+static void expire_later(struct mail_role *r)
+{
+	uint64_t due = grants_due(&r->grants), now = loop_now(r->child.loop);
+
+	if (due && !r->expire.due)
+		loop_timer_start(r->child.loop, &r->expire, due > now ? due - now : 0);
+}
+
+static void expire(struct loop_timer *t)
+{
+	struct mail_role *r = (struct mail_role *)((char *)t - offsetof(struct mail_role, expire));
+	struct handoff *h;
+
+	while ((h = grants_expire(&r->grants, loop_now(r->child.loop))) != NULL) {
+		log_warning("hand-off without a grant", "peer", log_str(buf_str(&h->peer)), NULL);
+		turn_away(h, "login could not be completed, try again");
+		handoff_free(&h);
+	}
+	expire_later(r);
+}
+
+static int read_handoff(struct cursor *c, struct handoff *h)
+{
+	struct str token, tag, lhlo, peer, unread;
+
+	h->service = cursor_u8(c);
+	h->flags = cursor_u8(c);
+	token = cursor_take(c, SRV_TOKEN_SIZE);
+	tag = cursor_str(c, IPC_PAYLOAD_MAX);
+	lhlo = cursor_str(c, NAME_MAX_BYTES);
+	peer = cursor_str(c, PEER_MAX);
+	unread = cursor_str(c, IPC_PAYLOAD_MAX);
+	if (c->failed || !cursor_done(c) || h->flags & ~(SRV_TLS | SRV_SECURE) ||
+		(h->service != SRV_IMAP && h->service != SRV_LMTP))
+		return -1;
+	memcpy(h->token, token.p, SRV_TOKEN_SIZE);
+	buf_addstr(&h->tag, tag);
+	buf_addstr(&h->lhlo, lhlo);
+	buf_addstr(&h->peer, peer);
+	buf_addstr(&h->unread, unread);
+	return 0;
+}
+
+/* A stream socket; and never one that could make this loop wait. */
+static int check_socket(int fd)
+{
+	int type = 0, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(type);
+
+	if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
+		return -1;
+	return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* Takes fd. */
+static int take_handoff(struct mail_role *r, struct cursor payload, int fd)
+{
+	struct handoff *h = calloc(1, sizeof(*h));
+	struct grant *grant;
+
+	if (!h) {
+		close(fd);
+		return 0;
+	}
+	h->fd = fd;
+	if (read_handoff(&payload, h) || check_socket(fd)) {
+		handoff_free(&h);
+		return -1;
+	}
+	if (h->tag.failed || h->lhlo.failed || h->peer.failed || h->unread.failed) {
+		handoff_free(&h);
+		return 0;
+	}
+	/* LMTP has no login: who may connect may deliver. */
+	grant = h->service == SRV_IMAP ? grants_take(&r->grants, loop_now(r->child.loop), h->token)
+				       : NULL;
+	if (grant || h->service == SRV_LMTP) {
+		let_in(r, h, grant);
+	} else if (grants_park(&r->grants, loop_now(r->child.loop), h)) {
+		turn_away(h, "too busy, try again");
+		handoff_free(&h);
+	}
+	expire_later(r);
+	return 0;
+}
+
+static int take_grant(struct mail_role *r, struct cursor payload)
+{
+	struct str token = cursor_take(&payload, SRV_TOKEN_SIZE);
+	struct str account = cursor_str(&payload, ACCOUNT_MAX);
+	struct str mechanism = cursor_str(&payload, 64);
+	const unsigned char *t = (const unsigned char *)token.p;
+	struct handoff *h;
+
+	if (payload.failed || !cursor_done(&payload) || account.len == 0 ||
+		memchr(account.p, '\0', account.len))
+		return -1;
+	if (grants_add(&r->grants, loop_now(r->child.loop), t, account, mechanism)) {
+		if (errno == EEXIST)
+			return -1;
+		log_warning("grant dropped", "why", strerror(errno), NULL);
+		return 0;
+	}
+	h = grants_unpark(&r->grants, t);
+	if (h)
+		let_in(r, h, grants_take(&r->grants, loop_now(r->child.loop), t));
+	expire_later(r);
+	return 0;
+}
+
+static int mail_message(struct srv_child *child, enum srv_role from, uint16_t type,
+	struct cursor payload, int fd)
+{
+	struct mail_role *r = (struct mail_role *)child;
+
+	if (from == SRV_GATE && type == SRV_HANDOFF && fd >= 0)
+		return take_handoff(r, payload, fd);
+	if (fd >= 0)
+		close(fd);
+	else if (from == SRV_AUTH && type == SRV_GRANT)
+		return take_grant(r, payload);
+	return -1;
+}
+
+static void mail_peer_down(struct srv_child *child, enum srv_role role)
+{
+	(void)child;
+	(void)role; /* sessions need neither gate nor auth */
+}
+
+/* ---- control ---- */
+
+static void add_stat(struct mail *m, struct buf *out)
+{
+	buf_adds(out, "sessions ");
+	buf_addu(out, m->session_count);
+	buf_addc(out, '\n');
+	store_stat(m->store, out);
+	FEATURE_EACH (f) {
+		if (f->metrics)
+			f->metrics(m, out);
+	}
+}
+
+/* Core's own requests.  1 known and done, 0 not known, -1 known and failed. */
+static int run_core(struct mail *m, struct str name, struct buf *out)
+{
+	if (str_eq(name, STR("stat"))) {
+		add_stat(m, out);
+		return 1;
+	}
+	if (!str_eq(name, STR("checkpoint")))
+		return 0;
+	if (store_checkpoint(m->store) == 0) {
+		buf_adds(out, "checkpoint written\n");
+		return 1;
+	}
+	buf_addv(out, "checkpoint: ", strerror(errno), "\n", NULL);
+	return -1;
+}
+
+static int run_feature(struct mail *m, struct str name, struct str args, struct buf *out)
+{
+	FEATURE_EACH (f) {
+		for (const struct control_command *c = f->control; c && c->name; c++) {
+			if (str_eq(name, str_from(c->name)))
+				return c->run(m, args, out) ? -1 : 1;
+		}
+	}
+	return 0;
+}
+
+static void mail_control(struct srv_child *child, uint64_t request, struct str line)
+{
+	struct mail_role *r = (struct mail_role *)child;
+	struct buf out = {0};
+	struct str name;
+	int rc;
+
+	str_word(&line, " ", &name);
+	rc = run_core(&r->mail, name, &out);
+	if (rc == 0)
+		rc = run_feature(&r->mail, name, str_trim(line), &out);
+	if (rc == 0) {
+		buf_addstr(&out, name);
+		buf_adds(&out, ": no such request in this binary\n");
+	}
+	srv_control_reply(child, request, rc > 0, buf_str(&out));
+	buf_free(&out);
+}
+
+/* ---- life ---- */
+
+static void drain_step(struct loop_timer *t)
+{
+	struct mail_role *r = (struct mail_role *)((char *)t - offsetof(struct mail_role, drained));
+
+	if (!r->mail.sessions || loop_now(r->child.loop) >= r->drain_until)
+		loop_stop(r->child.loop);
+	else
+		loop_timer_start(r->child.loop, t, DRAIN_POLL);
+}
+
+static void mail_drain(struct srv_child *child)
+{
+	struct mail_role *r = (struct mail_role *)child;
+	struct session *s, *next;
+	struct handoff *h;
+
+	if (r->mail.draining)
+		return;
+	r->mail.draining = true;
+	while ((h = grants_expire(&r->grants, UINT64_MAX)) != NULL) {
+		turn_away(h, "shutting down");
+		handoff_free(&h);
+	}
+	for (s = r->mail.sessions; s; s = next) {
+		next = s->next;
+		s->end(s, "server is shutting down");
+	}
+	r->drain_until = loop_now(r->child.loop) + srv_settings.drain_seconds * 1000;
+	loop_timer_start(r->child.loop, &r->drained, 0);
+}
+
+static void tick(struct loop_timer *t)
+{
+	struct mail_role *r = (struct mail_role *)((char *)t - offsetof(struct mail_role, tick));
+
+	FEATURE_EACH (f) {
+		if (f->tick)
+			f->tick(&r->mail);
+	}
+	loop_timer_start(r->child.loop, t, TICK_MS);
+}
+
+static const struct srv_child_ops mail_ops = {
+	.message = mail_message,
+	.peer_down = mail_peer_down,
+	.drain = mail_drain,
+	.control = mail_control,
+};
+
+static int account_lookup(struct mail *m, struct str name)
+{
+	struct mail_role *r = (struct mail_role *)((char *)m - offsetof(struct mail_role, mail));
+
+	return r->accounts ? accounts_find(r->accounts, name) : -1;
+}
+
+void mail_role_init(struct mail_role *r, struct loop *l)
+{
+	*r = (struct mail_role){0};
+	srv_child_init(&r->child, l, SRV_MAIL, &mail_ops);
+	grants_init(&r->grants);
+	r->mail.loop = l;
+	r->mail.hostname = srv_hostname();
+	r->mail.account_lookup = account_lookup;
+	r->expire.fire = expire;
+	r->tick.fire = tick;
+	r->drained.fire = drain_step;
+	r->start = start_session;
+}
+
+void mail_role_free(struct mail_role *r)
+{
+	loop_timer_stop(&r->expire);
+	loop_timer_stop(&r->tick);
+	loop_timer_stop(&r->drained);
+	grants_free(&r->grants);
+	srv_child_close(&r->child);
+	accounts_close(&r->accounts);
+}
+
+static void prepare_features(void)
+{
+	FEATURE_EACH (f) {
+		if (f->mail_prepare && f->mail_prepare(srv_settings.data))
+			die("a feature cannot start", "feature", f->name, NULL);
+	}
+}
+
+static void start_features(struct mail *m)
+{
+	errno = 0;
+	FEATURE_EACH (f) {
+		if (f->mail_start && f->mail_start(m))
+			die("a feature cannot start", "feature", f->name, NULL);
+	}
+}
+
+static void stop_features(struct mail *m)
+{
+	FEATURE_EACH (f) {
+		if (f->mail_stop)
+			f->mail_stop(m);
+	}
+}
+
+static void open_store(struct mail_role *r)
+{
+	struct store_options options = {.dir = srv_settings.data,
+		.checkpoint_interval = srv_settings.checkpoint_interval,
+		.body_budget = (uint64_t)CONFIG_MEMORY_BODIES_MB << 20};
+	struct buf error = {0};
+	struct str why;
+
+	r->mail.store = store_open(r->child.loop, &options, &error);
+	if (r->mail.store)
+		return;
+	why = str_trim(buf_str(&error));
+	errno = 0;
+	die(log_str(why), NULL);
+}
+
+int srv_mail_run(int channel, int data_fd, int master_pid)
+{
+	struct loop *l = loop_new();
+	struct mail_role *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!l || !r)
+		die("no memory", NULL);
+	mail_role_init(r, l);
+	if (srv_child_connect(&r->child, SRV_MASTER, channel))
+		die("cannot start mail", NULL);
+	prepare_features();
+	srv_drop_privileges(srv_settings.user_mail, -1, false, master_pid);
+	open_store(r);
+	r->accounts = accounts_open(data_fd);
+	if (!r->accounts)
+		log_warning("accounts.cdb cannot be read: recipients are answered 451", NULL);
+	start_features(&r->mail);
+	loop_timer_start(l, &r->tick, TICK_MS);
+	srv_child_ready(&r->child);
+	rc = loop_run(l);
+	if (r->mail.sessions)
+		log_warning("sessions were cut off", "count", log_num(r->mail.session_count), NULL);
+	stop_features(&r->mail);
+	store_close(&r->mail.store);
+	if (r->mail.sessions) /* they still own memory of the store */
+		_exit(rc ? 1 : 0);
+	mail_role_free(r);
+	free(r);
+	loop_free(&l);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/lib/file.h"
+#include "core/lib/log.h"
+
+#define PASSWD_MAX (1024 * 1024)
+#define KEEP_MAX   64
+
+/* One line of passwd(5): name:password:uid:gid:... */
+static int parse_passwd_line(struct str line, struct str name, uint32_t *uid_r, uint32_t *gid_r)
+{
+	struct cursor c = cursor_from(line);
+	uint64_t uid, gid;
+
+	if (!str_eq(cursor_take_until(&c, ':'), name) || !cursor_accept(&c, ':'))
+		return -1;
+	cursor_take_until(&c, ':');
+	cursor_accept(&c, ':');
+	uid = cursor_number(&c, UINT32_MAX - 1);
+	cursor_accept(&c, ':');
+	gid = cursor_number(&c, UINT32_MAX - 1);
+	if (c.failed)
+		return -1;
+	*uid_r = (uint32_t)uid;
+	*gid_r = (uint32_t)gid;
+	return 0;
+}
+
+/* Without getpwnam(3), which brings stdio and, in a static binary, name services that cannot be
+ * loaded. */
+int srv_user_find(const char *spec, uint32_t *uid_r, uint32_t *gid_r)
+{
+	struct str s = str_from(spec), uid = {s.p, 0};
+	struct buf passwd = {0};
+	struct cursor c;
+	uint64_t u, g;
+	bool ended;
+	int rc = -1;
+
+	while (uid.len < s.len && s.p[uid.len] != ':')
+		uid.len++;
+	if (uid.len < s.len && str_u64(uid, UINT32_MAX - 1, &u) == 0 &&
+		str_u64((struct str){s.p + uid.len + 1, s.len - uid.len - 1}, UINT32_MAX - 1, &g) == 0) {
+		*uid_r = (uint32_t)u;
+		*gid_r = (uint32_t)g;
+		return 0;
+	}
+	if (file_read(AT_FDCWD, "/etc/passwd", PASSWD_MAX, &passwd) == 0) {
+		c = cursor_from(buf_str(&passwd));
+		while (rc && !cursor_done(&c))
+			rc = parse_passwd_line(cursor_take_line(&c, &ended), s, uid_r, gid_r);
+		if (rc)
+			errno = ENOENT;
+	}
+	buf_free(&passwd);
+	return rc;
+}
+
+void srv_drop_privileges(const char *user, int jail, bool secretive, int master_pid)
+{
+	struct rlimit files;
+	uint32_t uid = 0, gid = 0;
+	bool root = geteuid() == 0;
+
+	/* Each client is a descriptor: as many as the host allows. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (root && *user && srv_user_find(user, &uid, &gid))
+		die("no such user", "name", user, NULL);
+	if (root && jail >= 0 && (fchdir(jail) || chroot(".") || chdir("/")))
+		die("cannot chroot", NULL);
+	if (root && *user && (setgroups(0, NULL) || setgid(gid) || setuid(uid)))
+		die("cannot become", "user", user, NULL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Passwords pass through: no core files, no tracing by others of the same uid.  The leak
+	 * checker of the test flavour traces. */
+	if (secretive && !SATCHEL_HOST)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* After the ids changed, which clears it.  The master may have died just before. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != master_pid)
+		_exit(1);
+}
+
+static void close_span(unsigned from, unsigned to)
+{
+	if (from > to || syscall(SYS_close_range, from, to, 0) == 0)
+		return;
+	/* A kernel before 5.9: nothing here has opened more than this so early. */
+	for (unsigned fd = from; fd <= to && fd < 4096; fd++)
+		close((int)fd);
+}
+
+void srv_close_others(const int *keep, size_t n)
+{
+	int sorted[KEEP_MAX];
+	unsigned from = 3;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n && count < KEEP_MAX; i++) {
+		size_t at = count;
+
+		if (keep[i] < 3)
+			continue;
+		for (; at > 0 && sorted[at - 1] > keep[i]; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = keep[i];
+		count++;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if ((unsigned)sorted[i] > from)
+			close_span(from, (unsigned)sorted[i] - 1);
+		from = (unsigned)sorted[i] + 1;
+	}
+	close_span(from, ~0u);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/server/server.h"
+
+#define TEXT2(x) #x
+#define TEXT(x)  TEXT2(x)
+
+struct srv_settings srv_settings;
+
+const struct setting srv_settings_table[] = {
+	{"data", SETTING_STRING, "/var/lib/satchel", 0, 0, &srv_settings.data,
+		"The spool: the directory that holds all mail, users.cdb and control.sock. It is "
+		"created if it is absent. The option --data wins over it.",
+		NULL},
+	{"hostname", SETTING_STRING, "", 0, 0, &srv_settings.hostname,
+		"The name this server greets with and writes in Received fields. Empty: the "
+		"host's own name.",
+		NULL},
+	{"imap_listen", SETTING_STRING, "127.0.0.1:1143", 0, 0,
+		ENABLE_IMAP ? &srv_settings.imap_listen : NULL,
+		"Where IMAP clients connect: any number of addresses with ports "
+		"(127.0.0.1:143, [::1]:143, *:143, 143) or paths of unix sockets, separated by "
+		"spaces. Empty: nowhere.",
+		"CONFIG_IMAP"},
+	{"lmtp_listen", SETTING_STRING, "127.0.0.1:1124", 0, 0,
+		ENABLE_LMTP ? &srv_settings.lmtp_listen : NULL,
+		"Where mail is delivered over LMTP, in the form of imap_listen. Whoever can "
+		"connect can deliver: keep it to loopback, a unix socket or a network of your "
+		"own.",
+		"CONFIG_LMTP"},
+	{"listen_backlog", SETTING_NUMBER, TEXT(CONFIG_LISTEN_BACKLOG), 1, 65535,
+		&srv_settings.listen_backlog,
+		"How many connections may wait to be accepted, see listen(2); the kernel cuts it "
+		"to net.core.somaxconn.",
+		NULL},
+	{"plaintext", SETTING_BOOL, "no", 0, 0, &srv_settings.plaintext,
+		"Whether clients may send their password over a connection that is neither "
+		"encrypted nor local. Say yes only behind a proxy that encrypts.",
+		NULL},
+	{"prelogin_connections", SETTING_NUMBER, TEXT(CONFIG_PRELOGIN_CONNECTIONS), 1, 1000000,
+		&srv_settings.prelogin_connections,
+		"How many connections that have not logged in there may be at once.", NULL},
+	{"prelogin_per_address", SETTING_NUMBER, TEXT(CONFIG_PRELOGIN_PER_ADDRESS), 1, 1000000,
+		&srv_settings.prelogin_per_address,
+		"How many of them may come from one IPv4 address or one IPv6 /64. Unix sockets "
+		"do not count.",
+		NULL},
+	{"prelogin_seconds", SETTING_NUMBER, TEXT(CONFIG_PRELOGIN_SECONDS), 1, 3600,
+		&srv_settings.prelogin_seconds,
+		"A connection that has not logged in, or begun to deliver, after so many seconds "
+		"is closed.",
+		NULL},
+	{"login_failure_delay", SETTING_NUMBER, "1", 0, 60, &srv_settings.login_failure_delay,
+		"The answer to a wrong password waits so many seconds, and twice as long after "
+		"each further one on the same connection, up to eight times.",
+		NULL},
+	{"sessions_max", SETTING_NUMBER, TEXT(CONFIG_SESSIONS_MAX), 1, 1000000,
+		&srv_settings.sessions_max, "How many clients may be logged in or delivering at once.",
+		NULL},
+	{"checkpoint_interval", SETTING_NUMBER, TEXT(CONFIG_CHECKPOINT_INTERVAL), 1, 86400,
+		&srv_settings.checkpoint_interval,
+		"Seconds between checkpoints. After a crash all changes since the last one are "
+		"read again from the log.",
+		NULL},
+	{"drain_seconds", SETTING_NUMBER, "10", 0, 3600, &srv_settings.drain_seconds,
+		"When the server ends or restarts a part of itself, sessions may take so many "
+		"seconds to finish their command.",
+		NULL},
+	{"log_level", SETTING_STRING, "info", 0, 0, &srv_settings.log_level,
+		"What is printed: error, warning, info or debug.", NULL},
+	{"user_gate", SETTING_STRING, "", 0, 0, &srv_settings.user_gate,
+		"When started as root, the user (a name, or uid:gid) under which connections are "
+		"served before login. Empty: root.",
+		NULL},
+	{"user_auth", SETTING_STRING, "", 0, 0, &srv_settings.user_auth,
+		"The same for the process that checks passwords; it must be able to read "
+		"users.cdb.",
+		NULL},
+	{"user_mail", SETTING_STRING, "", 0, 0, &srv_settings.user_mail,
+		"The same for the process that holds the mail; the spool must belong to it.", NULL},
+	{NULL, SETTING_STRING, NULL, 0, 0, NULL, NULL, NULL},
+};

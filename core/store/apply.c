@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * What a record does to the tables in memory.  Operations write an after-image to the log and apply
+ * it here; redo reads the same image and applies it here: there is one way for state to change.
+ */
+#include "core/store/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lib/log.h"
+
+/* ---- accounts ---- */
+
+struct account *account_by_id(const struct store *s, uint64_t id)
+{
+	struct hash_node *n = hash_first(&s->accounts_by_id, id);
+
+	return n ? hash_owner(n, struct account, by_id) : NULL;
+}
+
+static char *copy(struct str s)
+{
+	char *p = malloc(s.len + 1);
+
+	if (p) {
+		memcpy(p, s.p, s.len);
+		p[s.len] = 0;
+	}
+	return p;
+}
+
+struct account *account_add(struct store *s, const struct record_account *r)
+{
+	struct account *a = account_by_id(s, r->id);
+
+	if (a)
+		return a;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return NULL;
+	a->store = s;
+	a->id = r->id;
+	a->name = copy(r->name);
+	a->name_len = r->name.len;
+	if (!a->name)
+		goto free_account;
+	if (hash_add(&s->accounts, &a->by_name, hash_bytes(r->name, 0)))
+		goto free_name;
+	if (hash_add(&s->accounts_by_id, &a->by_id, a->id))
+		goto remove_name;
+	return a;
+remove_name:
+	hash_remove(&s->accounts, &a->by_name);
+free_name:
+	free(a->name);
+free_account:
+	free(a);
+	return NULL;
+}
+
+/* ---- mailboxes ---- */
+
+struct mailbox *mailbox_by_id(const struct store *s, uint64_t id)
+{
+	struct hash_node *n = hash_first(&s->mailboxes, id);
+
+	return n ? hash_owner(n, struct mailbox, by_id) : NULL;
+}
+
+static void names_remove(struct mailbox *m)
+{
+	struct account *a = m->account;
+	size_t i;
+
+	for (i = 0; i < a->boxes.n && a->boxes.v[i] != m; i++)
+		;
+	if (i == a->boxes.n)
+		return;
+	a->boxes.n--;
+	memmove(a->boxes.v + i, a->boxes.v + i + 1, (a->boxes.n - i) * sizeof(*a->boxes.v));
+}
+
+size_t names_lower(const struct account *a, struct str name)
+{
+	size_t lo = 0, hi = a->boxes.n, mid, n;
+	const struct mailbox *m;
+	int order;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		m = a->boxes.v[mid];
+		n = m->name_len < name.len ? m->name_len : name.len;
+		order = memcmp(m->name, name.p, n);
+		if (order < 0 || (!order && m->name_len < name.len))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int names_insert(struct mailbox *m)
+{
+	struct account *a = m->account;
+	size_t at = names_lower(a, (struct str){m->name, m->name_len});
+
+	if (vec_grow(&a->boxes.v, &a->boxes.cap, a->boxes.n + 1, sizeof(*a->boxes.v)))
+		return -1;
+	memmove(a->boxes.v + at + 1, a->boxes.v + at, (a->boxes.n - at) * sizeof(*a->boxes.v));
+	a->boxes.v[at] = m;
+	a->boxes.n++;
+	return 0;
+}
+
+void mailbox_free(struct mailbox *m)
+{
+	for (unsigned i = 0; i < m->keywords; i++)
+		free(m->keyword[i]);
+	free(m->name);
+	free(m->list.v);
+	free(m->history.v);
+	free(m->journal);
+	free(m);
+}
+
+void mailbox_drop(struct mailbox *m)
+{
+	struct store *s = m->account->store;
+
+	for (size_t i = 0; i < m->list.n; i++) {
+		blob_unref_id(s, s->redoing ? 0 : m->list.v[i].blob);
+		blob_unref_id(s, s->redoing ? 0 : m->list.v[i].prefix);
+	}
+	s->messages -= m->list.n;
+	m->list.n = 0;
+	m->flags |= MAILBOX_GONE;
+	names_remove(m);
+	hash_remove(&s->mailboxes, &m->by_id);
+	if (m->views)
+		view_note_gone(m); /* the last view frees it */
+	else
+		mailbox_free(m);
+}
+
+static int set_name(struct mailbox *m, struct str name)
+{
+	char *fresh;
+
+	if (m->name && str_eq(name, (struct str){m->name, m->name_len}))
+		return 0;
+	fresh = copy(name);
+	if (!fresh)
+		return -1;
+	if (m->name)
+		names_remove(m);
+	free(m->name);
+	m->name = fresh;
+	m->name_len = name.len;
+	return names_insert(m);
+}
+
+static int set_keywords(struct mailbox *m, const struct record_mailbox *r)
+{
+	/* The table only grows. */
+	for (; m->keywords < r->keywords; m->keywords++) {
+		m->keyword[m->keywords] = copy(r->keyword[m->keywords]);
+		if (!m->keyword[m->keywords])
+			return -1;
+	}
+	return 0;
+}
+
+struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, uint64_t lsn)
+{
+	struct mailbox *m = mailbox_by_id(s, r->id);
+	struct account *a = account_by_id(s, r->account);
+
+	if (!a) {
+		errno = EPROTO;
+		return NULL;
+	}
+	if (m && m->lsn >= lsn)
+		return m;
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return NULL;
+		m->account = a;
+		m->id = r->id;
+		if (hash_add(&s->mailboxes, &m->by_id, m->id)) {
+			free(m);
+			return NULL;
+		}
+		m->seen_below = UINT32_MAX;
+	}
+	if (set_name(m, r->name) || set_keywords(m, r))
+		return NULL;
+	m->uidvalidity = r->uidvalidity;
+	m->flags = r->flags;
+	m->special_use = r->special_use;
+	m->recent_from = r->recent;
+	if (m->uidnext < r->uidnext)
+		m->uidnext = r->uidnext;
+	if (m->highestmodseq < r->highestmodseq)
+		m->highestmodseq = r->highestmodseq;
+	if (a->modseq < r->highestmodseq)
+		a->modseq = r->highestmodseq;
+	if (s->uidvalidity_last < r->uidvalidity)
+		s->uidvalidity_last = r->uidvalidity;
+	m->lsn = lsn;
+	m->dirty = true;
+	if (r->flags & MAILBOX_GONE)
+		mailbox_drop(m);
+	return m;
+}
+
+void mailbox_image(const struct mailbox *m, struct record_mailbox *r_r)
+{
+	*r_r = (struct record_mailbox){
+		.id = m->id,
+		.account = m->account->id,
+		.uidvalidity = m->uidvalidity,
+		.uidnext = m->uidnext,
+		.flags = m->flags,
+		.special_use = m->special_use,
+		.recent = m->recent_from,
+		.highestmodseq = m->highestmodseq,
+		.lsn = m->lsn,
+		.index = m->index,
+		.name = {m->name, m->name_len},
+		.keywords = m->keywords,
+	};
+	for (unsigned i = 0; i < m->keywords; i++)
+		r_r->keyword[i] = str_from(m->keyword[i]);
+}
+
+/* ---- messages ---- */
+
+size_t list_lower(const struct mailbox *m, uint32_t uid)
+{
+	size_t lo = 0, hi = m->list.n, mid;
+
+	if (hi && m->list.v[hi - 1].uid < uid)
+		return hi;
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (m->list.v[mid].uid < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void count_in(struct mailbox *m, const struct message *msg)
+{
+	m->unseen += !(msg->flags & MESSAGE_SEEN);
+	m->deleted += !!(msg->flags & MESSAGE_DELETED);
+	m->bytes += msg->size;
+	if (!(msg->flags & MESSAGE_SEEN) && msg->uid < m->seen_below)
+		m->seen_below = msg->uid;
+}
+
+static void count_out(struct mailbox *m, const struct message *msg)
+{
+	m->unseen -= !(msg->flags & MESSAGE_SEEN);
+	m->deleted -= !!(msg->flags & MESSAGE_DELETED);
+	m->bytes -= msg->size;
+}
+
+static int insert(struct mailbox *m, size_t at, const struct message *msg)
+{
+	struct store *s = m->account->store;
+
+	if (vec_grow(&m->list.v, &m->list.cap, m->list.n + 1, sizeof(*m->list.v)))
+		return -1;
+	memmove(m->list.v + at + 1, m->list.v + at, (m->list.n - at) * sizeof(*m->list.v));
+	m->list.v[at] = *msg;
+	m->list.n++;
+	count_in(m, msg);
+	s->messages++;
+	if (!s->redoing) {
+		blob_ref_id(s, msg->blob);
+		blob_ref_id(s, msg->prefix);
+	}
+	return 0;
+}
+
+static void remember_expunged(struct mailbox *m, const struct message *msg)
+{
+	size_t half;
+
+	if (CONFIG_EXPUNGE_HISTORY && m->history.n >= CONFIG_EXPUNGE_HISTORY) {
+		half = (m->history.n + 1) / 2;
+		m->history_floor = m->history.v[half - 1].modseq;
+		m->history.n -= half;
+		memmove(m->history.v, m->history.v + half, m->history.n * sizeof(*m->history.v));
+	}
+	if (!CONFIG_EXPUNGE_HISTORY || vec_push(&m->history, *msg))
+		m->history_floor = msg->modseq;
+}
+
+/* Takes the tombstones among v (ascending by UID) out of the list, in one pass. */
+static int remove_all(struct mailbox *m, const struct message *v, size_t n, size_t dead)
+{
+	struct store *s = m->account->store;
+	uint32_t *uids = malloc(dead * sizeof(*uids));
+	size_t to, from, gone = 0, i = 0;
+
+	if (!uids)
+		return -1;
+	while (!(v[i].flags & MESSAGE_EXPUNGED))
+		i++;
+	to = from = list_lower(m, v[i].uid);
+	for (; from < m->list.n; from++) {
+		while (i < n && (v[i].uid < m->list.v[from].uid || !(v[i].flags & MESSAGE_EXPUNGED)))
+			i++;
+		if (i == n || v[i].uid != m->list.v[from].uid) {
+			if (i == n && to == from)
+				break;
+			m->list.v[to++] = m->list.v[from];
+			continue;
+		}
+		count_out(m, &m->list.v[from]);
+		remember_expunged(m, &v[i]);
+		uids[gone++] = v[i].uid;
+		if (!s->redoing) {
+			blob_unref_id(s, v[i].blob);
+			blob_unref_id(s, v[i].prefix);
+		}
+	}
+	m->list.n -= gone;
+	s->messages -= gone;
+	if (gone)
+		view_note_expunged(m, uids, gone);
+	free(uids);
+	return 0;
+}
+
+int messages_apply(struct mailbox *m, const struct message *v, size_t n)
+{
+	struct account *a = m->account;
+	size_t at, dead = 0;
+	bool fresh = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].flags & MESSAGE_EXPUNGED) {
+			dead++;
+		} else {
+			at = list_lower(m, v[i].uid);
+			if (at < m->list.n && m->list.v[at].uid == v[i].uid) {
+				count_out(m, &m->list.v[at]);
+				m->list.v[at] = v[i];
+				count_in(m, &v[i]);
+				view_note_flags(m, v[i].uid);
+			} else if (insert(m, at, &v[i])) {
+				return -1;
+			} else {
+				fresh = true;
+			}
+		}
+		if (m->uidnext <= v[i].uid)
+			m->uidnext = v[i].uid + 1;
+		if (m->highestmodseq < v[i].modseq)
+			m->highestmodseq = v[i].modseq;
+		if (m->lsn < v[i].lsn)
+			m->lsn = v[i].lsn;
+	}
+	if (a->modseq < m->highestmodseq)
+		a->modseq = m->highestmodseq;
+	m->dirty = true;
+	if (dead && remove_all(m, v, n, dead))
+		return -1;
+	if (fresh)
+		view_note_new(m);
+	return 0;
+}
+
+/* ---- key-value ---- */
+
+int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn)
+{
+	struct kv *old = kv_find(s, r->space, r->key), *kv;
+
+	if (old && old->lsn >= lsn)
+		return 0;
+	if (!r->removed) {
+		kv = malloc(sizeof(*kv) + r->key.len + r->value.len);
+		if (!kv)
+			return -1;
+		kv->lsn = lsn;
+		kv->space = r->space;
+		kv->key_len = (uint16_t)r->key.len;
+		kv->value_len = (uint32_t)r->value.len;
+		memcpy(kv->bytes, r->key.p, r->key.len);
+		if (r->value.len)
+			memcpy(kv->bytes + r->key.len, r->value.p, r->value.len);
+		if (hash_add(&s->kvs, &kv->node, hash_bytes(r->key, r->space))) {
+			free(kv);
+			return -1;
+		}
+	}
+	if (old) {
+		hash_remove(&s->kvs, &old->node);
+		free(old);
+	}
+	return 0;
+}
+
+/* ---- redo ---- */
+
+static int redo_messages(struct store *s, const struct record *r)
+{
+	struct message msg;
+	struct mailbox *m;
+	struct cursor c;
+	uint64_t id;
+	uint32_t count;
+
+	if (record_read_messages(r->payload, &id, &count, &c))
+		return -1;
+	m = mailbox_by_id(s, id);
+	if (!m || m->lsn >= r->lsn)
+		return 0; /* deleted later, or in its index file already */
+	s->images.n = 0;
+	while (count--) {
+		if (!message_decode(&c, &s->key, &msg) ||
+			(s->images.n && s->images.v[s->images.n - 1].uid >= msg.uid)) {
+			errno = EPROTO;
+			return -1;
+		}
+		if (vec_push(&s->images, msg))
+			return -1;
+	}
+	return messages_apply(m, s->images.v, s->images.n);
+}
+
+static int redo_blob(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+{
+	struct record_blob blob;
+	struct blob *b;
+
+	if (record_read_blob(r->payload, &blob))
+		return -1;
+	if (blob_find(s, r->lsn))
+		return 0;
+	b = blob_add(s, r->lsn, &blob);
+	if (!b)
+		return -1;
+	blob_place(b, g, bodies_at + blob.offset);
+	return 0;
+}
+
+/* A type of a later version or of a feature that is not compiled in. */
+static int keep_foreign(struct store *s, const struct record *r)
+{
+	struct record_kv kv = {.space = KV_SPACE_FOREIGN, .value = r->payload};
+	struct buf key = {0};
+	int answer;
+
+	if (r->flags & RECORD_REQUIRED) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	buf_put64(&key, r->lsn);
+	buf_put16(&key, r->type);
+	buf_put16(&key, r->flags);
+	kv.key = buf_str(&key);
+	answer = key.failed ? -1 : kv_apply(s, &kv, r->lsn);
+	buf_free(&key);
+	return answer;
+}
+
+int record_apply(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+{
+	struct record_account account;
+	struct record_mailbox box;
+	struct record_kv kv;
+	struct cursor c = cursor_from(r->payload);
+	uint32_t last;
+
+	switch (r->type) {
+	case RECORD_ACCOUNT:
+		return record_read_account(r->payload, &account) || !account_add(s, &account) ? -1 : 0;
+	case RECORD_MAILBOX:
+		return record_read_mailbox(r->payload, &box) || !mailbox_apply(s, &box, r->lsn) ? -1 : 0;
+	case RECORD_MESSAGES:
+		return redo_messages(s, r);
+	case RECORD_BLOB:
+		return redo_blob(s, r, g, bodies_at);
+	case RECORD_KV:
+		return record_read_kv(r->payload, &kv) || kv_apply(s, &kv, r->lsn) ? -1 : 0;
+	case RECORD_MARK:
+		return 0;
+	case RECORD_EPOCH:
+		cursor_skip(&c, 16);
+		last = cursor_u32(&c);
+		if (s->uidvalidity_last < last)
+			s->uidvalidity_last = last;
+		return 0;
+	default:
+		return keep_foreign(s, r);
+	}
+}
+
+static int count_mailbox(void *arg, struct hash_node *n)
+{
+	struct mailbox *m = hash_owner(n, struct mailbox, by_id);
+
+	for (size_t i = 0; i < m->list.n; i++) {
+		blob_ref_id(arg, m->list.v[i].blob);
+		blob_ref_id(arg, m->list.v[i].prefix);
+	}
+	return 0;
+}
+
+void references_count(struct store *s)
+{
+	hash_each(&s->mailboxes, count_mailbox, s);
+}
+
+/* ---- the end ---- */
+
+static int free_mailbox(void *arg, struct hash_node *n)
+{
+	(void)arg;
+	mailbox_free(hash_owner(n, struct mailbox, by_id));
+	return 0;
+}
+
+static int free_account(void *arg, struct hash_node *n)
+{
+	struct account *a = hash_owner(n, struct account, by_name);
+
+	(void)arg;
+	free(a->boxes.v);
+	free(a->name);
+	free(a);
+	return 0;
+}
+
+static int free_kv(void *arg, struct hash_node *n)
+{
+	(void)arg;
+	free(hash_owner(n, struct kv, node));
+	return 0;
+}
+
+void tables_free(struct store *s)
+{
+	hash_each(&s->mailboxes, free_mailbox, NULL);
+	hash_free(&s->mailboxes);
+	hash_each(&s->accounts, free_account, NULL);
+	hash_free(&s->accounts);
+	hash_free(&s->accounts_by_id);
+	hash_each(&s->kvs, free_kv, NULL);
+	hash_free(&s->kvs);
+	blob_free_all(s);
+}

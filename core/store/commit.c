@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Batches: the loop fills one while the committer thread writes and syncs the one before it.
+ * One fdatasync per batch; no byte of the next is written before it returned.
+ */
+#include "core/store/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/lib/crc32c.h"
+#include "core/lib/log.h"
+#include "core/store/io.h"
+
+#define MARK_DELAY_MS 1000        /* quiet time before a durable-up-to mark */
+#define KEEP_BYTES (1024 * 1024) /* batch buffers larger than this are given back */
+
+static const char zeros[BATCH_ALIGN];
+
+/* ---- batches ---- */
+
+static void batch_reset(struct batch *b)
+{
+	for (size_t i = 0; i < b->pieces.n; i++)
+		if (b->pieces.v[i].body) {
+			struct body *body = (struct body *)(uintptr_t)b->pieces.v[i].body;
+
+			body_free(&body);
+		}
+	b->pieces.n = b->blobs.n = 0;
+	b->first = b->count = b->flags = 0;
+	b->bodies_len = 0;
+	b->error = 0;
+	if (b->meta.cap > KEEP_BYTES)
+		buf_free(&b->meta);
+	if (b->side.cap > KEEP_BYTES)
+		buf_free(&b->side);
+	buf_clear(&b->meta);
+	buf_clear(&b->side);
+	if (buf_reserve(&b->meta, BATCH_HEADER_SIZE))
+		buf_commit(&b->meta, BATCH_HEADER_SIZE);
+}
+
+struct batch *batch_new(void)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+
+	if (b)
+		batch_reset(b);
+	return b;
+}
+
+void batch_free(struct batch **b)
+{
+	if (!*b)
+		return;
+	batch_reset(*b);
+	buf_free(&(*b)->meta);
+	buf_free(&(*b)->side);
+	free((*b)->pieces.v);
+	free((*b)->blobs.v);
+	free((*b)->iov.v);
+	free(*b);
+	*b = NULL;
+}
+
+int store_writable(const struct store *s)
+{
+	if (!s->failed)
+		return 0;
+	errno = EIO;
+	return -1;
+}
+
+struct buf *store_record_begin(struct store *s, uint16_t type, uint16_t flags, uint64_t *lsn_r)
+{
+	struct batch *b = s->filling;
+	uint64_t lsn = s->next_lsn++;
+
+	if (!b->count++)
+		b->first = lsn;
+	b->record_at = record_begin(&b->meta, type, flags, lsn);
+	*lsn_r = lsn;
+	return &b->meta;
+}
+
+void store_record_end(struct store *s)
+{
+	record_end(&s->filling->meta, s->filling->record_at, &s->key);
+	s->records++;
+}
+
+static struct blob *batch_add(struct store *s, const struct record_blob *r, struct piece piece)
+{
+	struct batch *b = s->filling;
+	struct blob *blob;
+	uint64_t id;
+
+	if (vec_grow(&b->pieces.v, &b->pieces.cap, b->pieces.n + 1, sizeof(*b->pieces.v)) ||
+		vec_grow(&b->blobs.v, &b->blobs.cap, b->blobs.n + 1, sizeof(*b->blobs.v)))
+		return NULL;
+	blob = blob_add(s, s->next_lsn, r);
+	if (!blob)
+		return NULL;
+	record_add_blob(store_record_begin(s, RECORD_BLOB, RECORD_REQUIRED, &id), r);
+	store_record_end(s);
+	blob->refs++;
+	b->pieces.v[b->pieces.n++] = piece;
+	b->blobs.v[b->blobs.n++] = (struct batch_blob){blob, r->offset};
+	b->bodies_len = format_align(r->offset + format_align(r->summary_len, 8) + r->body_len, 8);
+	return blob;
+}
+
+struct blob *batch_add_body(struct store *s, struct body *body)
+{
+	struct record_blob r = {
+		.kind = BLOB_BODY,
+		.summary_len = (uint32_t)body->summary.len,
+		.summary_crc = body->summary_crc,
+		.body_len = body->data.len,
+		.body_crc = body->data_crc,
+		.offset = s->filling->bodies_len,
+	};
+
+	if (body->blob)
+		return body->blob;
+	body->blob = batch_add(s, &r, (struct piece){.body = body});
+	if (body->blob) {
+		body->blob->refs++;
+		body->blob->body = body;
+		body->refs++;
+	}
+	return body->blob;
+}
+
+struct blob *batch_add_prefix(struct store *s, struct str prefix)
+{
+	struct batch *b = s->filling;
+	struct record_blob r = {
+		.kind = BLOB_PREFIX,
+		.body_len = prefix.len,
+		.body_crc = crc32c(0, prefix.p, prefix.len),
+		.offset = b->bodies_len,
+	};
+	size_t at = b->side.len;
+	struct blob *blob;
+
+	if (buf_addstr(&b->side, prefix))
+		return NULL;
+	blob = batch_add(s, &r, (struct piece){.side_at = at, .side_len = prefix.len});
+	if (blob) {
+		blob->batch = b;
+		blob->offset = at;
+	}
+	return blob;
+}
+
+/* ---- the committer's side ---- */
+
+static void iov_add(struct batch *b, const void *p, size_t n)
+{
+	b->iov.v[b->iov.n++] = (struct iovec){(void *)(uintptr_t)p, n};
+}
+
+static void iov_pad(struct batch *b, uint64_t n, uint64_t to)
+{
+	iov_add(b, zeros, (size_t)(format_align(n, to) - n));
+}
+
+/* Header, records and bodies straight from their buffers. */
+static int gather(struct batch *b)
+{
+	const struct piece *p;
+
+	if (b->meta.failed || b->side.failed ||
+		vec_grow(&b->iov.v, &b->iov.cap, b->pieces.n * 4 + 3, sizeof(*b->iov.v))) {
+		errno = ENOMEM;
+		return -1;
+	}
+	b->iov.n = 0;
+	iov_add(b, b->meta.data + b->meta.off, b->meta.len);
+	iov_pad(b, b->meta.len, 8);
+	for (size_t i = 0; i < b->pieces.n; i++) {
+		p = &b->pieces.v[i];
+		if (p->body) {
+			iov_add(b, p->body->summary.data + p->body->summary.off, p->body->summary.len);
+			iov_pad(b, p->body->summary.len, 8);
+			iov_add(b, p->body->data.data + p->body->data.off, p->body->data.len);
+			iov_pad(b, p->body->data.len, 8);
+		} else {
+			iov_add(b, b->side.data + b->side.off + p->side_at, p->side_len);
+			iov_pad(b, p->side_len, 8);
+		}
+	}
+	iov_pad(b, format_align(b->meta.len, 8) + b->bodies_len, BATCH_ALIGN);
+	return 0;
+}
+
+int commit_write(struct store *s, struct batch *b)
+{
+	struct batch_header h = {
+		.flags = b->flags,
+		.epoch = s->epoch,
+		.first = b->first,
+		.count = b->count,
+		.meta_len = (uint32_t)(b->meta.len - BATCH_HEADER_SIZE),
+		.bodies_len = b->bodies_len,
+		.prev = s->prev_crc,
+		.time = (uint64_t)time(NULL),
+	};
+	char *head = b->meta.data + b->meta.off;
+
+	if (gather(b))
+		return -1;
+	if (!s->head || s->head_off + batch_size(&h) > s->head->size)
+		if (segment_switch(s, b->first, batch_size(&h)))
+			return -1;
+	h.meta_crc = crc32c(s->key.seed, head + BATCH_HEADER_SIZE, h.meta_len);
+	batch_header_write(head, &s->key, &h);
+	if (io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off))
+		return -1;
+	if (io_fdatasync(s->head->fd))
+		return -1;
+	b->segment = s->head;
+	b->bodies_at = s->head_off + batch_bodies_at(&h);
+	s->head_off += batch_size(&h);
+	s->prev_crc = h.crc;
+	segment_maker_poke(s);
+	return 0;
+}
+
+/* Leaves a mark that this spool must be looked at: after a failed sync nobody knows what the disk
+ * holds, and a retry would lie. */
+static void leave_mark(struct store *s, int error)
+{
+	struct buf text = {0};
+	int fd = io_open(s->dirfd, "FAILED", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0)
+		return;
+	buf_addv(&text, "writing the log failed: ", strerror(error), "\n", NULL);
+	if (io_pwrite(fd, text.data + text.off, text.len, 0) || io_fsync(fd) || io_fsync(s->dirfd))
+		log_error("mark", "file", "FAILED", "error", strerror(errno), NULL);
+	close(fd);
+	buf_free(&text);
+}
+
+static void *committer(void *arg)
+{
+	struct store *s = arg;
+	struct batch *b;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		while (!s->stop && (!s->order || s->order_done))
+			pthread_cond_wait(&s->wake, &s->lock);
+		if (s->stop)
+			break;
+		b = s->order;
+		pthread_mutex_unlock(&s->lock);
+		b->error = commit_write(s, b) ? errno : 0;
+		if (b->error)
+			leave_mark(s, b->error);
+		pthread_mutex_lock(&s->lock);
+		s->order_done = true;
+		pthread_cond_signal(&s->finished);
+		if (write(s->done.fd, &one, sizeof(one)) < 0)
+			log_error("eventfd", "error", strerror(errno), NULL);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+static void submit(struct store *s)
+{
+	s->committing = s->filling;
+	s->filling = s->rest;
+	s->rest = NULL;
+	pthread_mutex_lock(&s->lock);
+	s->order = s->committing;
+	s->order_done = false;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool may_submit(const struct store *s)
+{
+	return !s->depth && !s->committing && !s->failed && s->filling->count;
+}
+
+static void queue_submit(struct store *s)
+{
+	if (may_submit(s) && !s->idle->idle.queued)
+		loop_idle_add(s->loop, &s->idle->idle);
+}
+
+static void idle_run(struct loop_idle *i)
+{
+	struct commit_idle *idle = (struct commit_idle *)(void *)i;
+
+	if (!idle->store)
+		free(idle);
+	else if (may_submit(idle->store))
+		submit(idle->store);
+}
+
+void store_begin(struct store *s)
+{
+	s->depth++;
+}
+
+void store_end(struct store *s)
+{
+	if (!--s->depth)
+		queue_submit(s);
+}
+
+static void run_waiters(struct store *s)
+{
+	struct store_waiter *w;
+
+	while ((w = s->waiters.next) != &s->waiters && (s->failed || w->lsn <= s->durable)) {
+		store_wait_cancel(w);
+		w->done(w, w->lsn <= s->durable ? 0 : s->error);
+	}
+}
+
+static void fail(struct store *s, int error)
+{
+	s->failed = true;
+	s->error = error;
+	log_error("store failed", "error", strerror(error), "durable", log_num((int64_t)s->durable),
+		"remedy", "read-only now; look at the disk, then restart", NULL);
+	run_waiters(s);
+}
+
+void commit_finished(struct store *s, struct batch *b)
+{
+	if (b->error) {
+		fail(s, b->error); /* the batch stays: its bodies can still be read from memory */
+		return;
+	}
+	if (segment_find(s, b->segment->first) != b->segment && segment_register(s, b->segment)) {
+		fail(s, ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < b->blobs.n; i++) {
+		blob_place(b->blobs.v[i].blob, b->segment, b->bodies_at + b->blobs.v[i].at);
+		blob_unref(s, b->blobs.v[i].blob);
+	}
+	s->durable = b->first + b->count - 1;
+	s->batches++;
+	s->committing = NULL;
+	s->rest = b;
+	batch_reset(b);
+	run_waiters(s);
+	if (s->filling->count)
+		queue_submit(s);
+	else if (s->marked < s->durable && !s->closing)
+		loop_timer_start(s->loop, &s->mark_timer, MARK_DELAY_MS);
+	checkpoint_consider(s);
+}
+
+static void done_ready(struct loop_fd *f, uint32_t events)
+{
+	struct store *s = hash_owner(f, struct store, done);
+	struct batch *b = NULL;
+	uint64_t count;
+
+	(void)events;
+	if (read(f->fd, &count, sizeof(count)) < 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (s->order_done) {
+		b = s->order;
+		s->order = NULL;
+		s->order_done = false;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (b)
+		commit_finished(s, b);
+	checkpoint_finished(s);
+}
+
+/* A quiet store says how far it is durable, so that a bad batch below can only be damage. */
+static void mark_fire(struct loop_timer *t)
+{
+	struct store *s = hash_owner(t, struct store, mark_timer);
+	struct buf *b;
+	uint64_t lsn;
+
+	if (s->failed || s->filling->count || s->committing)
+		return;
+	store_begin(s);
+	b = store_record_begin(s, RECORD_MARK, 0, &lsn);
+	buf_put64(b, s->durable);
+	buf_put64(b, 0);
+	store_record_end(s);
+	s->marked = lsn;
+	store_end(s);
+}
+
+int commit_start(struct store *s)
+{
+	s->idle = calloc(1, sizeof(*s->idle));
+	if (!s->idle)
+		return -1;
+	s->idle->store = s;
+	s->idle->idle.run = idle_run;
+	s->mark_timer.fire = mark_fire;
+	s->done.ready = done_ready;
+	s->done.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->done.fd < 0 || loop_add(s->loop, &s->done, EPOLLIN))
+		return -1;
+	errno = pthread_create(&s->committer, NULL, committer, s);
+	if (errno)
+		return -1;
+	s->committer_runs = true;
+	return 0;
+}
+
+void commit_flush(struct store *s)
+{
+	struct batch *b;
+
+	while (!s->failed && (s->committing || s->filling->count)) {
+		if (!s->committing)
+			submit(s);
+		pthread_mutex_lock(&s->lock);
+		while (s->order && !s->order_done)
+			pthread_cond_wait(&s->finished, &s->lock);
+		b = s->order;
+		s->order = NULL;
+		s->order_done = false;
+		pthread_mutex_unlock(&s->lock);
+		if (b)
+			commit_finished(s, b);
+	}
+}
+
+void commit_stop(struct store *s)
+{
+	if (s->committer_runs) {
+		pthread_mutex_lock(&s->lock);
+		s->stop = true;
+		pthread_cond_signal(&s->wake);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->committer, NULL);
+		s->committer_runs = false;
+	}
+	loop_timer_stop(&s->mark_timer);
+	if (s->done.fd >= 0) {
+		loop_del(s->loop, &s->done);
+		close(s->done.fd);
+		s->done.fd = -1;
+	}
+	if (s->idle && s->idle->idle.queued)
+		s->idle->store = NULL; /* the loop still has it; it frees itself */
+	else
+		free(s->idle);
+	s->idle = NULL;
+}
+
+/* ---- durability, as the outside sees it ---- */
+
+uint64_t store_durable(const struct store *s)
+{
+	return s->durable;
+}
+
+uint64_t store_last_lsn(const struct store *s)
+{
+	return s->next_lsn - 1;
+}
+
+bool store_failed(const struct store *s)
+{
+	return s->failed;
+}
+
+void store_wait(struct store *s, struct store_waiter *w, uint64_t lsn)
+{
+	struct store_waiter *at;
+
+	w->lsn = lsn;
+	w->prev = w->next = NULL;
+	if (lsn <= s->durable || s->failed) {
+		w->done(w, lsn <= s->durable ? 0 : s->error);
+		return;
+	}
+	for (at = s->waiters.prev; at != &s->waiters && at->lsn > lsn; at = at->prev)
+		;
+	w->prev = at;
+	w->next = at->next;
+	at->next->prev = w;
+	at->next = w;
+}
+
+void store_wait_cancel(struct store_waiter *w)
+{
+	if (!w->next)
+		return;
+	w->prev->next = w->next;
+	w->next->prev = w->prev;
+	w->prev = w->next = NULL;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_STORE_FORMAT_H
+#define CORE_STORE_FORMAT_H
+
+/*
+ * The bytes on disk: segment headers, batch headers, records.  docs/format.md describes every byte;
+ * this is the only code that knows offsets.  All numbers are little endian.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/lib/buf.h"
+#include "core/lib/cursor.h"
+#include "core/store/store.h"
+
+#define FORMAT_VERSION 1
+#define SALT_SIZE 16
+#define SPOOL_SIZE 64          /* the file `spool` */
+#define SEGMENT_HEADER_SIZE 512
+#define BATCH_ALIGN 512
+#define BATCH_HEADER_SIZE 128
+#define BATCH_META_MAX (1u << 30)
+#define BATCH_BODIES_MAX ((uint64_t)1 << 40)
+#define RECORD_OVERHEAD 20     /* u32 length, u16 type, u16 flags, u64 LSN ... u32 CRC */
+#define MESSAGE_SIZE 128       /* an index record */
+#define MESSAGES_PER_RECORD 4096
+#define KV_KEY_MAX 1000
+#define KV_VALUE_MAX 65535
+#define MAILBOX_NAME_MAX 1000
+#define ACCOUNT_NAME_MAX 255
+#define KEYWORD_MAX 128        /* bytes of one keyword */
+
+/* Identity of a spool: what the CRCs of its log are seeded with. */
+struct format_key {
+	unsigned char salt[SALT_SIZE];
+	uint32_t seed; /* CRC32C of the salt */
+};
+void format_key_set(struct format_key *k, const unsigned char salt[SALT_SIZE]);
+
+/* ---- the file `spool` and segment headers ---- */
+
+void spool_write(struct buf *out, const struct format_key *k, uint64_t created);
+/* 1 read; 0 not one of ours or damaged; -1 a newer version (*version_r says which). */
+int spool_read(struct str in, struct format_key *k_r, uint16_t *version_r);
+void segment_header_write(struct buf *out, const struct format_key *k, uint64_t epoch,
+	uint64_t first, uint64_t size);
+/* 1 / 0 as above; epoch and first are what the header says. */
+int segment_header_read(struct str in, const struct format_key *k, uint64_t *epoch_r, uint64_t *first_r);
+
+/* ---- batches ---- */
+
+enum batch_flag { BATCH_CLEAN_END = 1 };
+
+struct batch_header {
+	uint16_t version;
+	uint32_t flags;
+	uint64_t epoch;
+	uint64_t first;     /* LSN of the first record */
+	uint32_t count;     /* records */
+	uint32_t meta_len, meta_crc;
+	uint64_t bodies_len;
+	uint32_t prev;      /* CRC of the previous batch's header */
+	uint64_t time;      /* Unix seconds, for people */
+	uint32_t crc;       /* its own */
+};
+
+/* Fills the 128 bytes at p (and h->crc). */
+void batch_header_write(char *p, const struct format_key *k, struct batch_header *h);
+/* 1 valid; 0 not a header of this spool; -1 of a newer version. */
+int batch_header_read(struct str in, const struct format_key *k, struct batch_header *h_r);
+/* Bytes from the header's start to the body area, and to the next batch. */
+uint64_t batch_bodies_at(const struct batch_header *h);
+uint64_t batch_size(const struct batch_header *h);
+
+/* ---- records ---- */
+
+enum record_type {
+	RECORD_ACCOUNT = 1,
+	RECORD_MAILBOX = 2,
+	RECORD_MESSAGES = 3,
+	RECORD_BLOB = 4,
+	RECORD_KV = 5,
+	RECORD_MARK = 6,
+	RECORD_EPOCH = 7,
+	RECORD_MOVE = 8, /* compaction: a blob's new place; written by a later version */
+	RECORD_SEAL = 9, /* hash of a sealed segment; likewise */
+	RECORD_FEATURE = 1024, /* types from here on belong to features */
+};
+enum record_flag { RECORD_REQUIRED = 1 }; /* who does not know the type must not open the spool */
+
+struct record {
+	uint16_t type, flags;
+	uint64_t lsn;
+	struct str payload;
+};
+
+/* Starts a record at the end of b; returns its position for record_end(). */
+size_t record_begin(struct buf *b, uint16_t type, uint16_t flags, uint64_t lsn);
+void record_end(struct buf *b, size_t at, const struct format_key *k);
+/* Takes the next record of a metadata block.  1; 0 at the end; -1 damaged. */
+int record_next(struct cursor *c, const struct format_key *k, struct record *r_r);
+
+struct record_account {
+	uint64_t id;
+	struct str name;
+};
+void record_add_account(struct buf *b, const struct record_account *a);
+int record_read_account(struct str payload, struct record_account *a_r);
+
+enum mailbox_state {
+	MAILBOX_SUBSCRIBED = 1, MAILBOX_NONEXISTENT = 2, MAILBOX_GONE = 4 /* deleted */
+};
+struct record_mailbox {
+	uint64_t id, account;
+	uint32_t uidvalidity, uidnext;
+	uint32_t flags, special_use;
+	uint32_t recent;        /* UIDs from here on were not yet claimed as \Recent */
+	uint64_t highestmodseq;
+	uint64_t lsn;           /* last record that changed the mailbox */
+	uint64_t index;         /* checkpoint only: LSN in the name of its index file, 0 = none */
+	struct str name;
+	unsigned keywords;
+	struct str keyword[64];
+};
+void record_add_mailbox(struct buf *b, const struct record_mailbox *m);
+int record_read_mailbox(struct str payload, struct record_mailbox *m_r);
+
+enum blob_kind { BLOB_BODY = 0, BLOB_PREFIX = 1 };
+struct record_blob {
+	uint16_t kind;
+	uint32_t summary_len, summary_crc;
+	uint64_t body_len;
+	uint32_t body_crc;
+	uint64_t offset; /* of the summary in the body area; the body follows, 8-aligned */
+};
+void record_add_blob(struct buf *b, const struct record_blob *r);
+int record_read_blob(struct str payload, struct record_blob *r_r);
+
+struct record_kv {
+	uint16_t space;
+	bool removed;
+	struct str key, value;
+};
+void record_add_kv(struct buf *b, const struct record_kv *r);
+int record_read_kv(struct str payload, struct record_kv *r_r);
+
+/* MESSAGES: mailbox id, count, then images. */
+void record_add_messages(struct buf *b, uint64_t mailbox, uint32_t count);
+/* Reads the head; c_r then stands at the images. */
+int record_read_messages(struct str payload, uint64_t *mailbox_r, uint32_t *count_r, struct cursor *c_r);
+/* The 128-byte index record, in the log and in index files alike. */
+int message_encode(struct buf *b, const struct message *m, const struct format_key *k);
+/* Takes one; 1, or 0 damaged (taken all the same). */
+int message_decode(struct cursor *c, const struct format_key *k, struct message *m_r);
+
+static inline uint64_t format_align(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
+#endif

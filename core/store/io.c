@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/store/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define IOV_ONCE 1024 /* IOV_MAX of Linux */
+
+int io_open(int dirfd, const char *name, int flags, mode_t mode)
+{
+	return openat(dirfd, name, flags | O_CLOEXEC, mode);
+}
+
+int io_mkdir(int dirfd, const char *name, mode_t mode)
+{
+	return mkdirat(dirfd, name, mode);
+}
+
+/* Drops `done` bytes from the front of the vector. */
+static void iov_advance(struct iovec **iov, unsigned *n, size_t done)
+{
+	while (*n && done >= (*iov)->iov_len) {
+		done -= (*iov)->iov_len;
+		++*iov;
+		--*n;
+	}
+	if (*n) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + done;
+		(*iov)->iov_len -= done;
+	}
+}
+
+int io_pwritev(int fd, struct iovec *iov, unsigned n, uint64_t offset)
+{
+	ssize_t done;
+
+	for (iov_advance(&iov, &n, 0); n; iov_advance(&iov, &n, (size_t)done)) {
+		done = pwritev(fd, iov, (int)(n < IOV_ONCE ? n : IOV_ONCE), (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			done = 0;
+		if (done < 0)
+			return -1;
+		offset += (uint64_t)done;
+	}
+	return 0;
+}
+
+int io_pwrite(int fd, const void *p, size_t n, uint64_t offset)
+{
+	struct iovec iov = {(void *)(uintptr_t)p, n};
+
+	return io_pwritev(fd, &iov, 1, offset);
+}
+
+int io_fdatasync(int fd)
+{
+	return fdatasync(fd);
+}
+
+int io_fsync(int fd)
+{
+	return fsync(fd);
+}
+
+int io_rename(int dirfd, const char *from, const char *to)
+{
+	return renameat(dirfd, from, dirfd, to);
+}
+
+int io_unlink(int dirfd, const char *name)
+{
+	return unlinkat(dirfd, name, 0);
+}
+
+int io_ftruncate(int fd, uint64_t size)
+{
+	return ftruncate(fd, (off_t)size);
+}
+
+int io_fallocate(int fd, uint64_t size)
+{
+	int error = posix_fallocate(fd, 0, (off_t)size);
+
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_STORE_IO_H
+#define CORE_STORE_IO_H
+
+/*
+ * Every change the store makes to a disk goes through these functions, so that tests can put a
+ * fault layer in their place (a failing Nth call, a power cut).  They behave as the system calls of
+ * the same name: -1 + errno; EINTR is retried.
+ */
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Opens for writing or creates; plain reads use open(2) itself. */
+int io_open(int dirfd, const char *name, int flags, mode_t mode);
+int io_mkdir(int dirfd, const char *name, mode_t mode);
+/* Writes everything (several calls if need be); *iov is used up on the way.  0 / -1. */
+int io_pwritev(int fd, struct iovec *iov, unsigned n, uint64_t offset);
+int io_pwrite(int fd, const void *p, size_t n, uint64_t offset);
+int io_fdatasync(int fd);
+int io_fsync(int fd);
+int io_rename(int dirfd, const char *from, const char *to);
+int io_unlink(int dirfd, const char *name);
+int io_ftruncate(int fd, uint64_t size);
+/* Reserves disk blocks for [0, size) and sets the size. */
+int io_fallocate(int fd, uint64_t size);
+
+#endif

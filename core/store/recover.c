@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Redo at start.  The chain of batches decides what is true: a bad batch with a valid successor is
+ * damage (isolated, reported), one without is the tail of a crash (cut whole, its bytes kept in
+ * lost/).  Metadata alone is read; bodies are verified for the last batch, the only one whose sync
+ * nothing proves.
+ */
+#include "core/store/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/lib/crc32c.h"
+#include "core/lib/log.h"
+#include "core/store/io.h"
+#include "core/store/scan.h"
+
+struct redo {
+	struct store *s;
+	struct buf *error;
+	uint64_t expect;        /* LSN of the next batch, 0 = whatever comes */
+	uint32_t prev;          /* CRC of the last good header */
+	bool chained;           /* prev is known */
+	bool clean;             /* the last batch was a clean end */
+	struct segment *last_segment; /* of the last good batch, */
+	uint64_t last_at, last_end; /* and where it stands */
+	struct batch_header last;
+	uint64_t records, epoch;
+};
+
+static int refuse(struct redo *r, const struct segment *g, uint64_t at, const char *why)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, g->first);
+	buf_addv(r->error, "log/", name, ": ", NULL);
+	if (at) {
+		buf_adds(r->error, "offset ");
+		buf_addu(r->error, at);
+		buf_adds(r->error, ": ");
+	}
+	buf_adds(r->error, why);
+	return -1;
+}
+
+static const char *where(const struct segment *g)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, g->first);
+	return log_str(str_from(name));
+}
+
+static struct scan_source source(struct segment *g)
+{
+	return (struct scan_source){.fd = g->fd, .size = g->size};
+}
+
+/* ---- which segments there are ---- */
+
+static int by_first(const void *a, const void *b)
+{
+	uint64_t x = (*(struct segment *const *)a)->first, y = (*(struct segment *const *)b)->first;
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_segment(struct store *s, const char *name, uint64_t first)
+{
+	int fd = openat(s->logfd, name, O_RDWR | O_CLOEXEC);
+	struct segment *g;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -1;
+	g = segment_new(first, fd, (uint64_t)st.st_size);
+	if (g && !vec_push(&s->segments, g))
+		return 0;
+	free(g);
+	close(fd);
+	return -1;
+}
+
+static int list_segments(struct store *s)
+{
+	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), answer = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	uint64_t first;
+
+	if (!d)
+		return -1;
+	while (!answer && (e = readdir(d))) {
+		if (segment_name_read(e->d_name, &first))
+			answer = add_segment(s, e->d_name, first);
+		else if (strstr(e->d_name, ".tmp"))
+			io_unlink(s->logfd, e->d_name); /* a segment that was never used */
+	}
+	closedir(d);
+	if (s->segments.n)
+		qsort(s->segments.v, s->segments.n, sizeof(*s->segments.v), by_first);
+	return answer;
+}
+
+/* ---- one batch ---- */
+
+static int apply_failed(struct redo *r, struct segment *g, uint64_t at, const struct record *rec)
+{
+	if (errno == ENOTSUP) {
+		buf_adds(r->error, "record type ");
+		buf_addu(r->error, rec->type);
+		buf_adds(r->error, " is required and unknown to this program; open the spool with the "
+			"version that wrote it. ");
+		return refuse(r, g, at, "not touched");
+	}
+	if (errno == EPROTO) {
+		log_error("damaged record", "segment", where(g), "lsn", log_num((int64_t)rec->lsn), NULL);
+		r->s->damaged++;
+		return 0;
+	}
+	return refuse(r, g, at, strerror(errno));
+}
+
+/* Applies the records of a metadata block; a damaged one ends it (its neighbours cannot be found). */
+static int apply_meta(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
+	struct str meta)
+{
+	struct cursor c = cursor_from(meta);
+	struct record rec;
+	int more;
+
+	while ((more = record_next(&c, &r->s->key, &rec)) == 1) {
+		if (rec.lsn <= r->s->checkpoint_lsn)
+			continue;
+		r->records++;
+		if (record_apply(r->s, &rec, g, at + batch_bodies_at(h)) && apply_failed(r, g, at, &rec))
+			return -1;
+	}
+	if (more < 0) {
+		log_error("damaged batch", "segment", where(g), "offset", log_num((int64_t)at), NULL);
+		r->s->damaged++;
+	}
+	return 0;
+}
+
+static int take_batch(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
+	struct str meta)
+{
+	if (apply_meta(r, g, at, h, meta))
+		return -1;
+	r->last = *h;
+	r->last_segment = g;
+	r->last_at = at;
+	r->last_end = at + batch_size(h);
+	r->expect = h->first + h->count;
+	r->prev = h->crc;
+	r->chained = true;
+	r->clean = h->flags & BATCH_CLEAN_END;
+	if (r->epoch < h->epoch)
+		r->epoch = h->epoch;
+	return 0;
+}
+
+/* ---- damage ---- */
+
+static void report_damage(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *next)
+{
+	r->s->damaged++;
+	log_error("log damaged", "segment", where(g), "offset", log_num((int64_t)at), "lost-from",
+		log_num((int64_t)r->expect), "to", log_num((int64_t)next->first - 1), "remedy",
+		"restore the messages named as damaged from a backup", NULL);
+}
+
+/* Finds the next valid batch at or after (i, at) that continues this spool's history. */
+static int find_successor(struct redo *r, size_t *i, uint64_t *at, struct batch_header *h_r)
+{
+	struct store *s = r->s;
+	struct scan_source src;
+
+	for (; *i < s->segments.n; ++*i, *at = SEGMENT_HEADER_SIZE) {
+		src = source(s->segments.v[*i]);
+		for (; scan_next(&src, &s->key, at, h_r) == 1; *at += BATCH_ALIGN)
+			if (h_r->first >= r->expect && h_r->epoch >= r->epoch)
+				return 1;
+	}
+	return 0;
+}
+
+/* ---- the walk ---- */
+
+/* Reads batches of segment i from *at until one is not good or the segment ends.
+ * 1: stopped at *at; -1 refused. */
+static int walk_segment(struct redo *r, size_t i, uint64_t *at)
+{
+	struct segment *g = r->s->segments.v[i];
+	struct scan_source src = source(g);
+	struct batch_header h;
+	struct buf meta = {0};
+	int answer = 1, found;
+
+	for (;; *at += batch_size(&h)) {
+		found = scan_batch(&src, &r->s->key, *at, &h, &meta);
+		if (found < 0) {
+			answer = refuse(r, g, *at, errno == ENOTSUP ?
+				"written by a newer version of this program" : strerror(errno));
+			break;
+		}
+		if (!found || (r->expect && h.first != r->expect) || (r->chained && h.prev != r->prev) ||
+			h.epoch < r->epoch)
+			break;
+		if (take_batch(r, g, *at, &h, buf_str(&meta))) {
+			answer = -1;
+			break;
+		}
+	}
+	buf_free(&meta);
+	return answer;
+}
+
+/* Does the batch at `at` continue the chain exactly? */
+static bool continues(const struct redo *r, const struct batch_header *h)
+{
+	return (!r->expect || h->first == r->expect) && (!r->chained || h->prev == r->prev);
+}
+
+/* A header that is good over records that are not: what can be read of them is taken. */
+static int salvage(struct redo *r, struct segment *g, uint64_t at)
+{
+	struct scan_source src = source(g);
+	struct batch_header h;
+	struct buf meta = {0};
+	int answer = 0;
+
+	if (scan_header(&src, &r->s->key, at, &h) == 1 && continues(r, &h) &&
+		!scan_read(&src, at + BATCH_HEADER_SIZE, h.meta_len, &meta))
+		answer = apply_meta(r, g, at, &h, buf_str(&meta));
+	buf_free(&meta);
+	return answer;
+}
+
+static int walk(struct redo *r, size_t from)
+{
+	struct store *s = r->s;
+	uint64_t at = SEGMENT_HEADER_SIZE, next_at;
+	struct batch_header h;
+	size_t i = from, next;
+
+	while (i < s->segments.n) {
+		if (walk_segment(r, i, &at) < 0)
+			return -1;
+		next = i;
+		next_at = at;
+		if (!find_successor(r, &next, &next_at, &h))
+			break;
+		if (!continues(r, &h)) {
+			if (salvage(r, s->segments.v[i], at))
+				return -1;
+			report_damage(r, s->segments.v[i], at, &h);
+			r->expect = h.first;
+			r->chained = false;
+		}
+		i = next;
+		at = next_at;
+	}
+	return 0;
+}
+
+/* ---- the tail ---- */
+
+/* Do the bodies of the last batch match what its records say? */
+static int bodies_good(struct redo *r)
+{
+	struct scan_source src = source(r->last_segment);
+	struct record_blob blob;
+	struct record rec;
+	struct buf meta = {0};
+	struct cursor c;
+	int good = 1;
+
+	if (scan_read(&src, r->last_at + BATCH_HEADER_SIZE, r->last.meta_len, &meta))
+		good = -1;
+	c = cursor_from(buf_str(&meta));
+	while (good == 1 && record_next(&c, &r->s->key, &rec) == 1)
+		if (rec.type == RECORD_BLOB && !record_read_blob(rec.payload, &blob))
+			good = scan_blob(&src, r->last_at + batch_bodies_at(&r->last), &blob);
+	buf_free(&meta);
+	return good;
+}
+
+/* Copies what stands from `at` on to lost/, so that nothing is thrown away unseen. */
+static int keep_lost(struct redo *r, struct segment *g, uint64_t at)
+{
+	struct scan_source src = source(g);
+	char name[SEGMENT_NAME_SIZE];
+	struct buf path = {0};
+	uint64_t end;
+	int dir, answer;
+
+	end = scan_content_end(&src, at);
+	if (end <= at)
+		return 0;
+	segment_name(name, g->first);
+	buf_addv(&path, name, "-", NULL);
+	buf_addhex(&path, at, 8);
+	buf_addc(&path, 0);
+	if (path.failed || (io_mkdir(r->s->dirfd, "lost", 0700) && errno != EEXIST))
+		return -1;
+	dir = openat(r->s->dirfd, "lost", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	answer = dir < 0 ? -1 : scan_copy(&src, at, end - at, dir, path.data + path.off);
+	if (!answer)
+		answer = io_fsync(dir) || io_fsync(r->s->dirfd) ? -1 : 0;
+	if (dir >= 0)
+		close(dir);
+	log_warning("log tail cut", "segment", where(g), "offset", log_num((int64_t)at), "bytes",
+		log_num((int64_t)(end - at)), "kept-in", "lost/", NULL);
+	r->s->cut++;
+	buf_free(&path);
+	return answer;
+}
+
+static int cut_at(struct redo *r, struct segment *g, uint64_t at)
+{
+	if (at >= g->size)
+		return 0;
+	if (keep_lost(r, g, at) || io_ftruncate(g->fd, at))
+		return refuse(r, g, at, strerror(errno));
+	g->size = at;
+	return 0;
+}
+
+/* Cuts what follows the last good batch; segments after it held nothing good at all. */
+static int cut_tail(struct redo *r, size_t from)
+{
+	struct store *s = r->s;
+	char name[SEGMENT_NAME_SIZE];
+	struct segment *g;
+	size_t keep = from;
+
+	while (keep < s->segments.n && s->segments.v[keep]->first < r->expect)
+		keep++;
+	while (s->segments.n > keep) {
+		g = s->segments.v[s->segments.n - 1];
+		segment_name(name, g->first);
+		if (keep_lost(r, g, SEGMENT_HEADER_SIZE) || io_unlink(s->logfd, name))
+			return refuse(r, g, 0, strerror(errno));
+		close(g->fd);
+		free(g);
+		s->segments.n--;
+	}
+	return r->last_segment ? cut_at(r, r->last_segment, r->last_end) : 0;
+}
+
+/* What the page cache gave us may not be on the disk yet: nobody is answered before it is. */
+static int sync_all(struct redo *r, size_t from)
+{
+	struct store *s = r->s;
+
+	for (size_t i = from; i < s->segments.n; i++)
+		if (io_fsync(s->segments.v[i]->fd))
+			return refuse(r, s->segments.v[i], 0, strerror(errno));
+	if (!io_fsync(s->logfd))
+		return 0;
+	buf_addv(r->error, "log: ", strerror(errno), NULL);
+	return -1;
+}
+
+/* ---- all of it ---- */
+
+/* The last segment that begins at or below the first LSN after the checkpoint. */
+static size_t first_to_redo(const struct store *s)
+{
+	size_t i = 0;
+
+	while (i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn + 1)
+		i++;
+	return i;
+}
+
+static int redo(struct redo *r, size_t from)
+{
+	struct store *s = r->s;
+
+	if (s->segments.n && s->segments.v[from]->first > s->checkpoint_lsn + 1)
+		return refuse(r, s->segments.v[from], 0,
+			"the log before this file is missing; put it back, or restore a backup");
+	r->expect = s->segments.n ? s->segments.v[from]->first : s->checkpoint_lsn + 1;
+	r->chained = false;
+	if (walk(r, from))
+		return -1;
+	return 0;
+}
+
+/* The last batch may have reached the disk in part: then it was never acknowledged. */
+static int drop_last(struct redo *r, size_t from)
+{
+	struct store *s = r->s;
+	uint64_t at = r->last_at;
+	struct segment *g = r->last_segment;
+
+	if (r->last.first + r->last.count - 1 <= s->checkpoint_lsn)
+		return 0;
+	if (cut_at(r, g, at))
+		return -1;
+	/* The tables hold its records: begin again without it. */
+	tables_free(s);
+	s->messages = 0;
+	if (checkpoint_load(s, r->error))
+		return -1;
+	*r = (struct redo){.s = s, .error = r->error, .epoch = s->epoch};
+	return redo(r, from);
+}
+
+static int write_epoch(struct store *s)
+{
+	uint64_t lsn;
+	struct buf *b;
+	int answer;
+
+	b = store_record_begin(s, RECORD_EPOCH, RECORD_REQUIRED, &lsn);
+	buf_put64(b, s->epoch);
+	buf_put64(b, (uint64_t)time(NULL));
+	buf_put32(b, s->uidvalidity_last);
+	buf_put32(b, 0);
+	store_record_end(s);
+	s->committing = s->filling;
+	s->filling = s->rest;
+	s->rest = NULL;
+	answer = commit_write(s, s->committing);
+	if (!answer)
+		commit_finished(s, s->committing);
+	return answer;
+}
+
+int recover(struct store *s, struct buf *error)
+{
+	struct redo r = {.s = s, .error = error, .epoch = s->epoch};
+	size_t from;
+	int good;
+
+	if (list_segments(s)) {
+		buf_addv(error, "log: ", strerror(errno), NULL);
+		return -1;
+	}
+	s->redoing = true;
+	from = first_to_redo(s);
+	if (redo(&r, from))
+		return -1;
+	good = r.last_segment ? bodies_good(&r) : 1;
+	if (good < 0)
+		return refuse(&r, r.last_segment, r.last_at, strerror(errno));
+	if (!good && drop_last(&r, from))
+		return -1;
+	if (r.expect <= s->checkpoint_lsn) {
+		log_error("log ends before the checkpoint", "lsn", log_num((int64_t)r.expect), NULL);
+		s->damaged++;
+		r.expect = s->checkpoint_lsn + 1;
+	}
+	if (cut_tail(&r, from) || sync_all(&r, from))
+		return -1;
+	references_count(s);
+	blob_sweep(s);
+	s->redoing = false;
+	if (r.records && !r.clean)
+		log_info("recovered", "records", log_num((int64_t)r.records), "lsn",
+			log_num((int64_t)r.expect - 1), NULL);
+	s->prev_crc = r.prev;
+	s->next_lsn = r.expect;
+	s->durable = r.expect - 1;
+	s->epoch = r.epoch + 1;
+	if (!write_epoch(s))
+		return 0;
+	buf_addv(error, "log: cannot write: ", strerror(errno), NULL);
+	return -1;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_STORE_STATE_H
+#define CORE_STORE_STATE_H
+
+/* What the files of the store share: its objects in memory.  Not for anybody outside core/store. */
+
+#include <pthread.h>
+
+#include "core/lib/vec.h"
+#include "core/store/format.h"
+#include "core/store/hash.h"
+#include "core/store/store.h"
+
+#define STORE_BUILD_DATE 1735689600 /* 2025-01-01: no clock of a running store is earlier */
+
+struct segment {
+	uint64_t first; /* LSN in its name */
+	int fd;         /* for reading, -1 = not open */
+	uint64_t size;
+	uint64_t live;  /* bytes of its blobs still referenced */
+	uint64_t blobs; /* entries of the blob map that point here */
+};
+
+/* An entry of the blob map; node.hash is the id.  Fields above the line are fixed once set. */
+struct blob {
+	struct hash_node node;
+	uint64_t offset;         /* of the summary in the segment; of the bytes in the batch's side */
+	struct segment *segment; /* NULL: not on disk yet, then one of: */
+	struct body *body;
+	struct batch *batch;
+	uint32_t summary_len, summary_crc, body_len, body_crc;
+	uint16_t kind;
+	bool verified;           /* its bytes matched their CRC once */
+	uint32_t refs;           /* index entries + batch in flight + body in flight */
+};
+
+struct body {
+	struct store *store;
+	struct buf data, summary;
+	struct mime_summary parsed;
+	uint32_t data_crc, summary_crc;
+	bool finished;
+	unsigned refs;
+	size_t counted;    /* bytes counted against the budget */
+	struct blob *blob; /* once appended */
+};
+
+/* A run of bytes of a batch's body area, padded to 8. */
+struct piece {
+	const struct body *body; /* summary and data of it; NULL: bytes of side */
+	size_t side_at, side_len;
+};
+
+struct batch {
+	uint64_t first;
+	uint32_t count;
+	uint32_t flags;
+	size_t record_at; /* where the record being written began */
+	struct buf meta; /* room for the header, then records */
+	struct buf side; /* prefixes */
+	struct {
+		struct piece *v;
+		size_t n, cap;
+	} pieces;
+	struct {
+		struct batch_blob {
+			struct blob *blob;
+			uint64_t at; /* offset in the body area */
+		} *v;
+		size_t n, cap;
+	} blobs;
+	struct {
+		struct iovec *v;
+		size_t n, cap;
+	} iov;
+	uint64_t bodies_len;
+	/* the committer's answer */
+	int error;
+	struct segment *segment;
+	uint64_t bodies_at; /* offset of the body area in it */
+};
+
+struct journal_entry {
+	uint32_t uid;
+};
+
+struct mailbox {
+	struct hash_node by_id;
+	struct account *account;
+	char *name;
+	size_t name_len;
+	uint64_t id, lsn; /* lsn: last change */
+	uint64_t highestmodseq;
+	uint64_t index;               /* LSN naming the index file of the last checkpoint */
+	bool dirty;                   /* differs from it */
+	uint32_t uidvalidity, uidnext, flags, special_use, recent_from;
+	struct {
+		struct message *v; /* live ones by UID */
+		size_t n, cap;
+	} list;
+	struct {
+		struct message *v; /* tombstones by modseq */
+		size_t n, cap;
+	} history;
+	uint64_t history_floor;    /* modseq up to which tombstones were forgotten */
+	uint32_t unseen, deleted, seen_below; /* all UIDs < seen_below are \Seen */
+	uint64_t bytes;
+	char *keyword[64];
+	unsigned keywords;
+	struct view *views;
+	struct journal_entry *journal; /* ring of JOURNAL_SIZE, while there are views */
+	uint64_t journal_end;
+};
+
+#define JOURNAL_SIZE 1024
+
+struct account {
+	struct hash_node by_name, by_id;
+	struct store *store;
+	char *name;
+	size_t name_len;
+	uint64_t id, modseq;
+	struct {
+		struct mailbox **v; /* by name */
+		size_t n, cap;
+	} boxes;
+};
+
+struct kv {
+	struct hash_node node;
+	uint64_t lsn;
+	uint16_t space;
+	uint16_t key_len;
+	uint32_t value_len;
+	char bytes[]; /* key, value */
+};
+
+/* The loop's handle of work to do before sleeping; outlives the store if still queued. */
+struct commit_idle {
+	struct loop_idle idle;
+	struct store *store;
+};
+
+struct spare; /* segment.c */
+struct checkpoint_job;
+
+struct store {
+	struct loop *loop;
+	char *dir;
+	struct format_key key;
+	int dirfd, logfd, lockfd;
+	uint64_t epoch;
+	uint64_t segment_bytes;
+
+	/* numbers */
+	uint64_t next_lsn, durable, marked;
+	uint32_t uidvalidity_last;
+	bool failed, closing, redoing;
+	int error;
+
+	/* commit */
+	unsigned depth;
+	struct batch *filling, *committing, *rest;
+	struct commit_idle *idle;
+	struct store_waiter waiters; /* ring, by LSN */
+	struct loop_timer mark_timer;
+	struct loop_fd done;      /* eventfd the committer rings */
+	pthread_t committer;
+	bool committer_runs;
+	pthread_mutex_t lock;     /* guards the next four */
+	pthread_cond_t wake, finished;
+	struct batch *order;      /* for the committer */
+	bool order_done, stop;
+
+	/* the committer's own */
+	struct segment *head;
+	uint64_t head_off;
+	uint32_t prev_crc;
+	struct spare *spare;
+
+	/* tables */
+	struct {
+		struct segment **v; /* by first LSN */
+		size_t n, cap;
+	} segments;
+	struct hash_table blobs, mailboxes, accounts, accounts_by_id, kvs;
+	struct buf scratch;
+	struct {
+		struct message *v;
+		size_t n, cap;
+	} images;
+
+	/* budgets */
+	uint64_t body_budget, bodies;
+	uint64_t space, space_checked;
+	struct body *pool;
+	unsigned pooled;
+
+	/* checkpoint */
+	uint64_t checkpoint_lsn, checkpoint_interval, checkpoint_time, log_since;
+	struct loop_timer checkpoint_timer;
+	struct checkpoint_job *checkpointing;
+
+	/* figures */
+	uint64_t messages, batches, records, bytes_written;
+	uint64_t damaged, cut;
+};
+
+/* ---- commit.c ---- */
+
+/* Starts a record of the current operation; ends it.  Between the two write the payload to the
+ * buffer returned.  0 = refused (errno EIO). */
+struct buf *store_record_begin(struct store *s, uint16_t type, uint16_t flags, uint64_t *lsn_r);
+void store_record_end(struct store *s);
+/* 0, or -1 + errno when the store takes no changes. */
+int store_writable(const struct store *s);
+int commit_start(struct store *s);
+/* Waits until everything is durable (or failed). */
+void commit_flush(struct store *s);
+void commit_stop(struct store *s);
+struct batch *batch_new(void);
+void batch_free(struct batch **b);
+/* Writes and syncs a batch: the committer's work, and recovery's for the first one. */
+int commit_write(struct store *s, struct batch *b);
+/* Takes a finished batch into the tables. */
+void commit_finished(struct store *s, struct batch *b);
+/* Adds a blob to the current batch: from a finished body, or bytes that are copied. */
+struct blob *batch_add_body(struct store *s, struct body *b);
+struct blob *batch_add_prefix(struct store *s, struct str prefix);
+
+/* ---- body.c, names.c ---- */
+
+/* Is there disk space for so many bytes outside the reserve?  0, or -1 ENOSPC. */
+int space_left(struct store *s, uint64_t bytes);
+/* Logs the after-image (id 0 = a new mailbox) and applies it.  Do not touch the answer if the image
+ * says GONE.  NULL + errno. */
+struct mailbox *mailbox_commit(struct store *s, struct record_mailbox *r);
+/* A new mailbox in the place of a subscription without one. */
+struct mailbox *mailbox_make(struct account *a, struct str name, unsigned special_use, unsigned flags);
+
+/* ---- segment.c ---- */
+
+#define SEGMENT_NAME_SIZE 21 /* 16 hex digits, ".seg", NUL */
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t first);
+/* 1 and the LSN, or 0. */
+int segment_name_read(const char *name, uint64_t *first_r);
+/* Adds it to the table; owned by the store from then on. 0 / -1 ENOMEM. */
+int segment_register(struct store *s, struct segment *g);
+struct segment *segment_new(uint64_t first, int fd, uint64_t size);
+struct segment *segment_find(const struct store *s, uint64_t first);
+void segment_free_all(struct store *s);
+/* Gives the committer a new segment of at least `need` bytes after its header, named by `first`,
+ * in the directory for good.  Writes the header.  0 / -1 + errno. */
+int segment_switch(struct store *s, uint64_t first, uint64_t need);
+/* Makes the next one in the background when the present one fills up. */
+int segment_maker_start(struct store *s);
+void segment_maker_poke(struct store *s);
+void segment_maker_stop(struct store *s);
+int segment_fd(struct store *s, struct segment *g);
+
+/* ---- blob.c ---- */
+
+struct blob *blob_find(const struct store *s, uint64_t id);
+/* New entry with no references; NULL = ENOMEM. */
+struct blob *blob_add(struct store *s, uint64_t id, const struct record_blob *r);
+void blob_place(struct blob *b, struct segment *g, uint64_t offset);
+void blob_ref(struct blob *b);
+void blob_unref(struct store *s, struct blob *b);
+void blob_unref_id(struct store *s, uint64_t id);
+void blob_ref_id(struct store *s, uint64_t id);
+void blob_sweep(struct store *s); /* forgets those without references */
+void blob_free_all(struct store *s);
+
+/* ---- apply.c: what a record does to the tables, at run time and in redo ---- */
+
+struct account *account_by_id(const struct store *s, uint64_t id);
+struct account *account_add(struct store *s, const struct record_account *r);
+struct mailbox *mailbox_by_id(const struct store *s, uint64_t id);
+/* Takes the whole after-image; lsn is the record's. NULL + errno. */
+struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, uint64_t lsn);
+/* Applies message after-images, ascending by UID, to list, counts, references and views. */
+int messages_apply(struct mailbox *m, const struct message *v, size_t n);
+int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn);
+/* Redo of one record.  bodies_at: the batch's body area in g.  0; -1 + errno: EPROTO damaged,
+ * ENOTSUP unknown and required. */
+int record_apply(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at);
+/* After redo: counts all references of index entries anew. */
+void references_count(struct store *s);
+/* Where records of types unknown to this binary are carried along. */
+#define KV_SPACE_FOREIGN 0xffff
+void mailbox_image(const struct mailbox *m, struct record_mailbox *r_r);
+void mailbox_drop(struct mailbox *m);
+void mailbox_free(struct mailbox *m);
+/* Index in boxes of the first name >= name. */
+size_t names_lower(const struct account *a, struct str name);
+struct kv *kv_find(const struct store *s, uint16_t space, struct str key);
+void tables_free(struct store *s);
+/* Index of the first message with UID >= uid. */
+size_t list_lower(const struct mailbox *m, uint32_t uid);
+
+/* ---- view.c ---- */
+
+void view_note_flags(struct mailbox *m, uint32_t uid);
+/* uids: ascending, just removed. */
+void view_note_expunged(struct mailbox *m, const uint32_t *uids, size_t n);
+void view_note_new(struct mailbox *m);
+void view_note_gone(struct mailbox *m);
+
+/* ---- store.c, recover.c, checkpoint.c ---- */
+
+/* Writes tmp, syncs it, renames it over name, syncs the directory.  0 / -1 + errno. */
+int store_replace(int dirfd, const char *name, const char *tmp, struct str content);
+
+int recover(struct store *s, struct buf *error);
+int checkpoint_load(struct store *s, struct buf *error);
+void checkpoint_start_timer(struct store *s);
+void checkpoint_consider(struct store *s);
+void checkpoint_finished(struct store *s);
+/* Writes everything now and waits.  0 / -1 + errno. */
+int checkpoint_now(struct store *s);
+void compact(struct store *s);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: 0BSD */
+/* Opening and closing a spool, and its figures. */
+#include "core/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/lib/file.h"
+#include "core/lib/log.h"
+#include "core/store/io.h"
+#include "core/store/state.h"
+
+static int refuse(struct buf *error, const char *dir, const char *file, const char *why)
+{
+	buf_addv(error, dir, file ? "/" : "", file ? file : "", ": ", why, NULL);
+	return -1;
+}
+
+/* Makes a directory if it is not there and syncs its parent. */
+static int make_dir(int parent, const char *name)
+{
+	if (!io_mkdir(parent, name, 0700))
+		return io_fsync(parent);
+	return errno == EEXIST ? 0 : -1;
+}
+
+static int sync_parent(const char *dir)
+{
+	const char *slash = strrchr(dir, '/');
+	size_t n = slash ? (size_t)(slash - dir) : 0;
+	char *parent = malloc(n + 3);
+	int fd, answer;
+
+	if (!parent)
+		return -1;
+	memcpy(parent, dir, n);
+	memcpy(parent + n, slash ? "/." : ".", slash ? 3 : 2);
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1; /* somebody else's directory; it was there before */
+	answer = io_fsync(fd);
+	close(fd);
+	return answer;
+}
+
+static int open_dirs(struct store *s, const char *dir, struct buf *error)
+{
+	if (!io_mkdir(AT_FDCWD, dir, 0700)) {
+		if (sync_parent(dir))
+			return refuse(error, dir, NULL, strerror(errno));
+	} else if (errno != EEXIST) {
+		return refuse(error, dir, NULL, strerror(errno));
+	}
+	s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0)
+		return refuse(error, dir, NULL, strerror(errno));
+	s->lockfd = io_open(s->dirfd, "lock", O_RDWR | O_CREAT, 0600);
+	if (s->lockfd < 0)
+		return refuse(error, dir, "lock", strerror(errno));
+	if (flock(s->lockfd, LOCK_EX | LOCK_NB))
+		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
+	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv"))
+		return refuse(error, dir, NULL, strerror(errno));
+	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
+}
+
+/* Writes NAME.tmp, syncs, renames, syncs the directory. */
+int store_replace(int dirfd, const char *name, const char *tmp, struct str content)
+{
+	int fd = io_open(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600), answer;
+
+	if (fd < 0)
+		return -1;
+	answer = io_pwrite(fd, content.p, content.len, 0) || io_fsync(fd) ? -1 : 0;
+	close(fd);
+	if (!answer)
+		answer = io_rename(dirfd, tmp, name) || io_fsync(dirfd) ? -1 : 0;
+	return answer;
+}
+
+static int create_identity(struct store *s)
+{
+	unsigned char salt[SALT_SIZE];
+	struct buf b = {0};
+	int answer;
+
+	file_random(salt, sizeof(salt));
+	format_key_set(&s->key, salt);
+	spool_write(&b, &s->key, (uint64_t)time(NULL));
+	answer = b.failed ? -1 : store_replace(s->dirfd, "spool", "spool.tmp", buf_str(&b));
+	buf_free(&b);
+	return answer;
+}
+
+static int open_identity(struct store *s, const char *dir, struct buf *error)
+{
+	struct buf b = {0};
+	uint16_t version;
+	int answer;
+
+	if (file_read(s->dirfd, "spool", 4096, &b)) {
+		if (errno != ENOENT)
+			return refuse(error, dir, "spool", strerror(errno));
+		return create_identity(s) ? refuse(error, dir, "spool", strerror(errno)) : 0;
+	}
+	answer = spool_read(buf_str(&b), &s->key, &version);
+	buf_free(&b);
+	if (answer < 0)
+		return refuse(error, dir, "spool",
+			"written by a newer version of this program; not touched");
+	return answer ? 0 : refuse(error, dir, "spool", "damaged; restore it from a backup");
+}
+
+/* A mark says that a write failed in an earlier life.  The log was redone from the disk and synced
+ * by now; the mark goes once the disk has proved that it syncs again. */
+static void look_at_mark(struct store *s)
+{
+	struct buf text = {0};
+
+	if (file_read(s->dirfd, "FAILED", 4096, &text))
+		return;
+	log_warning("earlier failure", "file", "FAILED", "text", log_str(str_trim(buf_str(&text))), NULL);
+	if (io_unlink(s->dirfd, "FAILED") || io_fsync(s->dirfd))
+		log_error("mark stays", "file", "FAILED", "error", strerror(errno), NULL);
+	buf_free(&text);
+}
+
+static struct store *alloc_store(struct loop *l, const struct store_options *o)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->loop = l;
+	s->dirfd = s->logfd = s->lockfd = s->done.fd = -1;
+	s->next_lsn = 1;
+	s->waiters.next = s->waiters.prev = &s->waiters;
+	s->checkpoint_interval = o->checkpoint_interval;
+	s->body_budget = o->body_budget ? o->body_budget : (uint64_t)64 << 20;
+	s->segment_bytes = o->segment_bytes ? o->segment_bytes : (uint64_t)CONFIG_LOG_SEGMENT_MB << 20;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	pthread_cond_init(&s->finished, NULL);
+	s->filling = batch_new();
+	s->rest = batch_new();
+	if (s->filling && s->rest)
+		return s;
+	batch_free(&s->filling);
+	batch_free(&s->rest);
+	free(s);
+	return NULL;
+}
+
+static void free_pool(struct store *s)
+{
+	struct body *b;
+
+	while ((b = s->pool)) {
+		s->pool = (struct body *)(void *)b->blob;
+		buf_free(&b->data);
+		buf_free(&b->summary);
+		free(b);
+	}
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void free_store(struct store *s)
+{
+	commit_stop(s);
+	segment_maker_stop(s);
+	loop_timer_stop(&s->checkpoint_timer);
+	batch_free(&s->filling);
+	batch_free(&s->committing);
+	batch_free(&s->rest);
+	free_pool(s);
+	tables_free(s);
+	segment_free_all(s);
+	free(s->images.v);
+	buf_free(&s->scratch);
+	close_fd(s->logfd);
+	close_fd(s->dirfd);
+	close_fd(s->lockfd);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->finished);
+	free(s);
+}
+
+struct store *store_open(struct loop *l, const struct store_options *o, struct buf *error_r)
+{
+	struct store *s = alloc_store(l, o);
+
+	if (!s) {
+		buf_addv(error_r, o->dir, ": out of memory", NULL);
+		return NULL;
+	}
+	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r) ||
+		checkpoint_load(s, error_r) || recover(s, error_r))
+		goto free_all;
+	look_at_mark(s);
+	if (commit_start(s) || segment_maker_start(s)) {
+		refuse(error_r, o->dir, NULL, strerror(errno));
+		goto free_all;
+	}
+	checkpoint_start_timer(s);
+	return s;
+free_all:
+	s->failed = true;
+	free_store(s);
+	return NULL;
+}
+
+/* The last batch of a clean life says so. */
+static void write_end(struct store *s)
+{
+	uint64_t lsn;
+	struct buf *b;
+
+	if (s->failed)
+		return;
+	store_begin(s);
+	b = store_record_begin(s, RECORD_MARK, 0, &lsn);
+	buf_put64(b, s->durable);
+	buf_put64(b, 1);
+	store_record_end(s);
+	s->filling->flags |= BATCH_CLEAN_END;
+	s->marked = lsn;
+	store_end(s);
+	commit_flush(s);
+}
+
+void store_close(struct store **at)
+{
+	struct store *s = *at;
+
+	*at = NULL;
+	if (!s)
+		return;
+	s->closing = true;
+	commit_flush(s);
+	if (!s->failed && checkpoint_now(s))
+		log_error("checkpoint", "error", strerror(errno), NULL);
+	write_end(s);
+	free_store(s);
+}
+
+static void stat_line(struct buf *out, const char *key, uint64_t value)
+{
+	buf_addv(out, key, " ", NULL);
+	buf_addu(out, value);
+	buf_addc(out, '\n');
+}
+
+void store_stat(const struct store *s, struct buf *out)
+{
+	uint64_t bytes = 0, live = 0;
+
+	for (size_t i = 0; i < s->segments.n; i++) {
+		bytes += s->segments.v[i]->size;
+		live += s->segments.v[i]->live;
+	}
+	stat_line(out, "accounts", s->accounts.n);
+	stat_line(out, "mailboxes", s->mailboxes.n);
+	stat_line(out, "messages", s->messages);
+	stat_line(out, "blobs", s->blobs.n);
+	stat_line(out, "keys", s->kvs.n);
+	stat_line(out, "segments", s->segments.n);
+	stat_line(out, "log_bytes", bytes);
+	stat_line(out, "live_bytes", live);
+	stat_line(out, "records", s->records);
+	stat_line(out, "batches", s->batches);
+	stat_line(out, "syncs", s->batches);
+	stat_line(out, "epoch", s->epoch);
+	stat_line(out, "last_lsn", store_last_lsn(s));
+	stat_line(out, "durable_lsn", s->durable);
+	stat_line(out, "checkpoint_lsn", s->checkpoint_lsn);
+	stat_line(out, "checkpoint_time", s->checkpoint_time);
+	stat_line(out, "bodies_in_flight_bytes", s->bodies);
+	stat_line(out, "damaged", s->damaged);
+	stat_line(out, "tails_cut", s->cut);
+	stat_line(out, "failed", s->failed);
+}
