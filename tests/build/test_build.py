@@ -316,6 +316,7 @@ def test_other_flags_compile_everything(tmp_path):
     target = f"{tmp_path}/obj/core/lib/buf.o"
     tree.make(target)
     assert "CC" not in tree.make(target).stdout
-    text = tree.config.read_text().replace("# CONFIG_OPTIMIZE_SPEED is not set", "CONFIG_OPTIMIZE_SPEED=y")
-    tree.config.write_text(text.replace("CONFIG_OPTIMIZE_SIZE=y", "# CONFIG_OPTIMIZE_SIZE is not set"))
+    text = tree.config.read_text()
+    assert "# CONFIG_DEBUG_INFO is not set" in text
+    tree.config.write_text(text.replace("# CONFIG_DEBUG_INFO is not set", "CONFIG_DEBUG_INFO=y"))
     assert "core/lib/buf.c" in tree.make(target).stdout
