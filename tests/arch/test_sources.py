@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: 0BSD
 """The architecture as the sources show it: arrows, doorway, names, size."""
 
+import os
+import pathlib
 import re
 import subprocess
 
@@ -81,7 +83,8 @@ def test_features_never_include_each_other():
         if not folder_of(path).startswith("features"):
             continue
         for name in included(path):
-            if not name.startswith("core/") and name.rpartition("/")[0] != folder_of(path):
+            if not name.startswith(("core/", "generated/version.h")) \
+                    and name.rpartition("/")[0] != folder_of(path):
                 wrong.append(f"{path.relative_to(TOP)} includes {name}")
     assert not wrong
 
@@ -174,9 +177,9 @@ def test_no_file_is_longer_than_800_lines():
     assert not wrong
 
 
-def test_no_line_of_code_is_wider_than_110_columns():
+def test_no_line_of_code_is_wider_than_120_columns():
     wrong = [f"{path.relative_to(TOP)}:{number}" for path in CODE
-             for number, line in enumerate(lines_of(path), 1) if len(line.expandtabs(8)) > 110]
+             for number, line in enumerate(lines_of(path), 1) if len(line.expandtabs(8)) > 120]
     assert not wrong
 
 
@@ -214,7 +217,9 @@ def test_a_header_compiles_alone(path, tmp_path):
                                 f"{tmp_path}/generated/config.mk"], capture_output=True, text=True,
                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=False)
     assert generated.returncode == 0, generated.stderr
+    parts = pathlib.Path(os.environ["SATCHEL_O"]).glob("deps/static/*/include")
+    outside = [word for part in parts if "musl" not in part.parts for word in ("-isystem", part)]
     done = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", TOP,
-                           "-I", tmp_path, "-include", tmp_path / "generated/config.h", "-fsyntax-only",
+                           "-I", tmp_path, *outside, "-include", tmp_path / "generated/config.h", "-fsyntax-only",
                            source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
