@@ -3,7 +3,7 @@
 
 static const struct imap_command *const tables[] = {
 	imap_session_commands, imap_mailbox_commands, imap_list_commands,
-	imap_append_commands, imap_message_commands,
+	imap_status_commands, imap_append_commands, imap_message_commands,
 };
 
 static const struct imap_command *find_in(const struct imap_command *table, struct str name, bool uid)

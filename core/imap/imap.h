@@ -68,7 +68,6 @@ struct imap_session {
 	struct arena arena;
 	struct loop_idle wake;
 	uint64_t barrier;           /* LSN that the output of this turn must wait for */
-	struct buf continuation;    /* see imap_continue() */
 	struct imap_range *saved;   /* SEARCHRES "$" (RFC 5182): UIDs in order, allocated */
 	size_t saved_count;         /* ranges; imap_unselect() frees them */
 	uint8_t errors;             /* BAD in a row; too many end the session */

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: 0BSD */
+/* SELECT and what changes the set of mailboxes. */
+#include "core/imap/commands.h"
+
+#include <errno.h>
+
+#include "core/imap/message.h"
+
+#define ALL_FLAGS (MESSAGE_SEEN | MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DELETED | MESSAGE_DRAFT)
+
+/* SP mailbox and the end.  0, or -1: answered. */
+static int parse_one_name(struct imap_session *s, struct imap_cmd *c, struct str *name_r)
+{
+	if (!imap_parse_sp(&c->args) && !imap_parse_mailbox(&c->args, c->arena, name_r) &&
+	    !imap_parse_end(&c->args))
+		return 0;
+	imap_bad(s, c, "Expected a mailbox name");
+	return -1;
+}
+
+static uint64_t known_keywords(const struct mailbox *m, uint8_t *count_r)
+{
+	uint64_t known = 0;
+
+	*count_r = 0;
+	for (unsigned i = 0; i < 64; i++) {
+		if (mailbox_keyword_name(m, i).p) {
+			known |= (uint64_t)1 << i;
+			*count_r = (uint8_t)(i + 1);
+		}
+	}
+	return known;
+}
+
+void imap_add_flags_line(struct imap_session *s, const struct mailbox *m)
+{
+	uint64_t known = known_keywords(m, &s->input->keywords_told);
+
+	buf_adds(imap_out(s), "* FLAGS ");
+	imap_add_flags(imap_out(s), m, ALL_FLAGS, known, false);
+	buf_adds(imap_out(s), "\r\n");
+}
+
+static void add_permanent_flags(struct imap_session *s, const struct mailbox *m)
+{
+	struct buf *out = imap_out(s);
+	uint64_t known = known_keywords(m, &s->input->keywords_told);
+
+	if (s->readonly) {
+		imap_untagged(s, "OK [PERMANENTFLAGS ()] Nothing can be changed");
+		return;
+	}
+	buf_adds(out, "* OK [PERMANENTFLAGS ");
+	imap_add_flags(out, m, ALL_FLAGS, known, false);
+	/* RFC 9051 7.1: \* says that new keywords can be made; within the parentheses. */
+	if (!out->failed && s->input->keywords_told < CONFIG_KEYWORDS_MAX) {
+		out->len--;
+		buf_adds(out, " \\*)");
+	}
+	buf_adds(out, "] These can be changed\r\n");
+}
+
+static void add_count(struct imap_session *s, uint64_t n, const char *what)
+{
+	buf_adds(imap_out(s), "* ");
+	buf_addu(imap_out(s), n);
+	buf_addv(imap_out(s), " ", what, "\r\n", NULL);
+}
+
+static void add_code(struct imap_session *s, const char *code, uint64_t n, const char *text)
+{
+	buf_addv(imap_out(s), "* OK [", code, " ", NULL);
+	buf_addu(imap_out(s), n);
+	buf_addv(imap_out(s), "] ", text, "\r\n", NULL);
+}
+
+/* RFC 9051 6.3.2, RFC 3501 6.3.1 */
+static void show_selected(struct imap_session *s, const struct mailbox *m)
+{
+	bool rev2 = s->enabled & IMAP_ENABLED_REV2;
+	uint32_t unseen = rev2 ? 0 : view_first_unseen(s->view);
+
+	imap_add_flags_line(s, m);
+	add_permanent_flags(s, m);
+	add_count(s, view_exists(s->view), "EXISTS");
+	if (!rev2)
+		add_count(s, view_recent(s->view), "RECENT");
+	if (unseen)
+		add_code(s, "UNSEEN", unseen, "First unseen message");
+	add_code(s, "UIDVALIDITY", mailbox_uidvalidity(m), "UIDs are valid");
+	add_code(s, "UIDNEXT", mailbox_uidnext(m), "Predicted next UID");
+	if (imap_has_capability("CONDSTORE")) /* RFC 7162 3.1.2.1 */
+		add_code(s, "HIGHESTMODSEQ", mailbox_highestmodseq(m), "Highest");
+	if (rev2)
+		imap_add_list_line(s, m);
+}
+
+static void select_or_examine(struct imap_session *s, struct imap_cmd *c, bool readonly)
+{
+	struct mailbox *m;
+	struct str name;
+
+	if (parse_one_name(s, c, &name))
+		return;
+	if (s->view) {
+		imap_unselect(s);
+		imap_untagged(s, "OK [CLOSED] The previous mailbox is closed"); /* RFC 9051 7.1 */
+	}
+	m = mailbox_find(s->account, name);
+	if (!m) {
+		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_reply_errno(s, c, ENOENT);
+		return;
+	}
+	s->view = view_open(m, !readonly);
+	if (!s->view || session_select(&s->base, mailbox_name(m))) {
+		view_close(&s->view);
+		imap_reply_errno(s, c, ENOMEM);
+		return;
+	}
+	s->readonly = readonly;
+	view_notify(s->view, imap_view_changed, s);
+	imap_barrier(s, mailbox_lsn(m));
+	show_selected(s, m);
+	imap_reply(s, c, IMAP_OK, readonly ? "READ-ONLY" : "READ-WRITE", "Selected");
+}
+
+static void select_run(struct imap_session *s, struct imap_cmd *c)
+{
+	select_or_examine(s, c, false);
+}
+
+static void examine_run(struct imap_session *s, struct imap_cmd *c)
+{
+	select_or_examine(s, c, true);
+}
+
+static void answer(struct imap_session *s, struct imap_cmd *c, int rc, uint64_t lsn, const char *text)
+{
+	if (rc) {
+		int error = errno;
+
+		/* "Exists already" and "is not there" are state too. */
+		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_reply_errno(s, c, error);
+		return;
+	}
+	imap_barrier(s, lsn);
+	imap_reply(s, c, IMAP_OK, NULL, text);
+}
+
+static struct str without_slash(struct str name)
+{
+	/* RFC 9051 6.3.4: a separator at the end says that names below it will follow. */
+	if (name.len > 1 && name.p[name.len - 1] == '/')
+		name.len--;
+	return name;
+}
+
+static void create_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct str name;
+	uint64_t lsn = 0;
+	int rc;
+
+	if (parse_one_name(s, c, &name))
+		return;
+	rc = mailbox_create(s->account, without_slash(name), 0, &lsn);
+	answer(s, c, rc, lsn, "Created");
+}
+
+static void delete_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct mailbox *m;
+	struct str name;
+	uint64_t lsn = 0;
+	int rc;
+
+	if (parse_one_name(s, c, &name))
+		return;
+	m = mailbox_find(s->account, name);
+	rc = mailbox_delete(s->account, name, &lsn);
+	if (!rc && s->view && (!view_alive(s->view) || view_mailbox(s->view) == m)) {
+		imap_unselect(s);
+		imap_untagged(s, "OK [CLOSED] The selected mailbox is gone");
+	}
+	answer(s, c, rc, lsn, "Deleted");
+}
+
+static void rename_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct str from, to;
+	uint64_t lsn = 0;
+	int rc;
+
+	if (imap_parse_sp(&c->args) || imap_parse_mailbox(&c->args, c->arena, &from) ||
+	    parse_one_name(s, c, &to)) {
+		if (!s->input->done)
+			imap_bad(s, c, "RENAME: expected two mailbox names");
+		return;
+	}
+	rc = mailbox_rename(s->account, from, without_slash(to), &lsn);
+	if (!rc && s->view && view_alive(s->view))
+		session_select(&s->base, mailbox_name(view_mailbox(s->view)));
+	answer(s, c, rc, lsn, "Renamed");
+}
+
+static void subscribe(struct imap_session *s, struct imap_cmd *c, bool on)
+{
+	struct str name;
+	uint64_t lsn = 0;
+	int rc;
+
+	if (parse_one_name(s, c, &name))
+		return;
+	rc = mailbox_subscribe(s->account, without_slash(name), on, &lsn);
+	answer(s, c, rc, lsn, on ? "Subscribed" : "Unsubscribed");
+}
+
+static void subscribe_run(struct imap_session *s, struct imap_cmd *c)
+{
+	subscribe(s, c, true);
+}
+
+static void unsubscribe_run(struct imap_session *s, struct imap_cmd *c)
+{
+	subscribe(s, c, false);
+}
+
+static void close_done(struct imap_session *s, struct imap_cmd *c, int error)
+{
+	if (error) {
+		imap_reply_errno(s, c, error);
+		return;
+	}
+	imap_unselect(s);
+	imap_reply(s, c, IMAP_OK, NULL, "Closed");
+}
+
+/* RFC 9051 6.4.1: removes what is \Deleted, without a word about it. */
+static void close_run(struct imap_session *s, struct imap_cmd *c)
+{
+	if (!cursor_done(&c->args))
+		imap_bad(s, c, "CLOSE takes no arguments");
+	else if (s->readonly || !view_alive(s->view))
+		close_done(s, c, 0);
+	else
+		imap_expunge_deleted(s, c, NULL, close_done);
+}
+
+const struct imap_command imap_mailbox_commands[] = {
+	{"SELECT", IMAP_LOGGED_IN, 0, select_run},
+	{"EXAMINE", IMAP_LOGGED_IN, 0, examine_run},
+	{"CREATE", IMAP_LOGGED_IN, 0, create_run},
+	{"DELETE", IMAP_LOGGED_IN, 0, delete_run},
+	{"RENAME", IMAP_LOGGED_IN, 0, rename_run},
+	{"SUBSCRIBE", IMAP_LOGGED_IN, 0, subscribe_run},
+	{"UNSUBSCRIBE", IMAP_LOGGED_IN, 0, unsubscribe_run},
+	{"CLOSE", IMAP_SELECTED, 0, close_run},
+	{0},
+};

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: 0BSD */
+/* Commands about the session itself. */
+#include "core/imap/commands.h"
+
+#include <string.h>
+
+static bool takes_arguments(struct imap_session *s, struct imap_cmd *c)
+{
+	if (cursor_done(&c->args))
+		return false;
+	imap_bad(s, c, "The command takes no arguments");
+	return true;
+}
+
+static void capability_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct buf *out = imap_out(s);
+
+	if (takes_arguments(s, c))
+		return;
+	buf_adds(out, "* CAPABILITY ");
+	imap_add_capabilities(out, s->view ? IMAP_SELECTED : IMAP_AUTHENTICATED, true);
+	buf_adds(out, "\r\n");
+	imap_reply(s, c, IMAP_OK, NULL, "That is all");
+}
+
+static void noop_run(struct imap_session *s, struct imap_cmd *c)
+{
+	if (!takes_arguments(s, c))
+		imap_reply(s, c, IMAP_OK, NULL, "Nothing done");
+}
+
+/* RFC 3501 6.4.1: what the store holds is on the disk when this is answered. */
+static void check_run(struct imap_session *s, struct imap_cmd *c)
+{
+	if (takes_arguments(s, c))
+		return;
+	imap_barrier(s, store_last_lsn(s->base.mail->store));
+	imap_reply(s, c, IMAP_OK, NULL, "Everything is on disk");
+}
+
+static void logout_run(struct imap_session *s, struct imap_cmd *c)
+{
+	if (takes_arguments(s, c))
+		return;
+	imap_unselect(s);
+	imap_untagged(s, "BYE Logging out");
+	imap_reply(s, c, IMAP_OK, NULL, "Logged out");
+	s->ending = true;
+}
+
+static const struct {
+	const char *name;
+	unsigned enables;
+} enablable[] = {
+	{"IMAP4rev2", IMAP_ENABLED_REV2},
+	{"UTF8=ACCEPT", IMAP_ENABLED_UTF8},
+	{"CONDSTORE", IMAP_ENABLED_CONDSTORE},
+	{"QRESYNC", IMAP_ENABLED_QRESYNC | IMAP_ENABLED_CONDSTORE}, /* RFC 7162 3.2.5 */
+};
+
+static bool can_enable(size_t i)
+{
+	return enablable[i].enables == IMAP_ENABLED_REV2 ? imap_has_rev2()
+		: imap_has_capability(enablable[i].name);
+}
+
+/* RFC 5161 3.1: unknown words are passed over; the answer lists what is on now because of this. */
+static void enable_run(struct imap_session *s, struct imap_cmd *c)
+{
+	unsigned wanted = 0;
+	struct str word;
+
+	do {
+		if (imap_parse_sp(&c->args) || imap_parse_atom(&c->args, &word)) {
+			imap_bad(s, c, "ENABLE: expected capabilities");
+			return;
+		}
+		for (size_t i = 0; i < sizeof(enablable) / sizeof(enablable[0]); i++) {
+			if (str_ieq(word, str_from(enablable[i].name)) && can_enable(i))
+				wanted |= 1u << i;
+		}
+	} while (!cursor_done(&c->args));
+	buf_adds(imap_out(s), "* ENABLED");
+	for (size_t i = 0; i < sizeof(enablable) / sizeof(enablable[0]); i++) {
+		if (!(wanted & 1u << i) || !(enablable[i].enables & ~s->enabled))
+			continue;
+		s->enabled |= enablable[i].enables;
+		buf_addv(imap_out(s), " ", enablable[i].name, NULL);
+	}
+	buf_adds(imap_out(s), "\r\n");
+	imap_reply(s, c, IMAP_OK, NULL, "Enabled");
+}
+
+const struct imap_command imap_session_commands[] = {
+	{"CAPABILITY", IMAP_LOGGED_IN, 0, capability_run},
+	{"NOOP", IMAP_LOGGED_IN, 0, noop_run},
+	{"CHECK", IMAP_SELECTED, 0, check_run},
+	{"LOGOUT", IMAP_LOGGED_IN, 0, logout_run},
+	{"ENABLE", IMAP_LOGGED_IN, 0, enable_run},
+	/* In the gate; here so that their name is known and only their time is wrong. */
+	{"LOGIN", IMAP_NOT_AUTHENTICATED, 0, NULL},
+	{"AUTHENTICATE", IMAP_NOT_AUTHENTICATED, 0, NULL},
+	{0},
+};

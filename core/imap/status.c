@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/imap/commands.h"
+
+#include <errno.h>
+
+enum {
+	MESSAGES = 1, UIDNEXT = 2, UIDVALIDITY = 4, UNSEEN = 8, DELETED = 16, SIZE = 32, RECENT = 64,
+	HIGHESTMODSEQ = 128, APPENDLIMIT = 256,
+};
+
+static const struct {
+	struct str name;
+	unsigned item;
+} items[] = {
+	{{"MESSAGES", 8}, MESSAGES}, {{"RECENT", 6}, RECENT}, {{"UIDNEXT", 7}, UIDNEXT},
+	{{"UIDVALIDITY", 11}, UIDVALIDITY}, {{"UNSEEN", 6}, UNSEEN}, {{"DELETED", 7}, DELETED},
+	{{"SIZE", 4}, SIZE}, {{"HIGHESTMODSEQ", 13}, HIGHESTMODSEQ}, {{"APPENDLIMIT", 11}, APPENDLIMIT},
+};
+
+#define ITEMS (sizeof(items) / sizeof(items[0]))
+
+static unsigned find_item(struct str name)
+{
+	for (size_t i = 0; i < ITEMS; i++) {
+		if (str_ieq(name, items[i].name))
+			return items[i].item;
+	}
+	return 0;
+}
+
+int imap_parse_status_items(struct cursor *c, unsigned *items_r)
+{
+	struct str name;
+	unsigned item;
+
+	*items_r = 0;
+	if (!cursor_accept(c, '('))
+		return -1;
+	do {
+		if (imap_parse_atom(c, &name))
+			return -1;
+		item = find_item(name);
+		if (!item || (item == HIGHESTMODSEQ && !imap_has_capability("CONDSTORE")))
+			return -1;
+		*items_r |= item;
+	} while (cursor_accept(c, ' '));
+	return cursor_accept(c, ')') ? 0 : -1;
+}
+
+static uint64_t value_of(const struct mailbox *m, unsigned item)
+{
+	switch (item) {
+	case MESSAGES:
+		return mailbox_messages(m);
+	case UIDNEXT:
+		return mailbox_uidnext(m);
+	case UIDVALIDITY:
+		return mailbox_uidvalidity(m);
+	case UNSEEN:
+		return mailbox_unseen(m);
+	case DELETED:
+		return mailbox_deleted(m);
+	case SIZE:
+		return mailbox_bytes(m);
+	case RECENT:
+		return mailbox_recent(m);
+	case HIGHESTMODSEQ:
+		return mailbox_highestmodseq(m);
+	default:
+		return (uint64_t)CONFIG_MESSAGE_MAX_MB << 20; /* RFC 7889 4 */
+	}
+}
+
+void imap_add_status(struct imap_session *s, const struct mailbox *m, unsigned wanted)
+{
+	struct buf *out = imap_out(s);
+	const char *sep = "";
+
+	imap_barrier(s, mailbox_lsn(m));
+	buf_adds(out, "* STATUS ");
+	imap_add_mailbox(s, out, mailbox_name(m));
+	buf_adds(out, " (");
+	for (size_t i = 0; i < ITEMS; i++) {
+		if (!(wanted & items[i].item))
+			continue;
+		buf_adds(out, sep);
+		buf_addstr(out, items[i].name);
+		buf_addc(out, ' ');
+		buf_addu(out, value_of(m, items[i].item));
+		sep = " ";
+	}
+	buf_adds(out, ")\r\n");
+}
+
+static void status_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct mailbox *m;
+	struct str name;
+	unsigned wanted;
+
+	if (imap_parse_sp(&c->args) || imap_parse_mailbox(&c->args, c->arena, &name) ||
+	    imap_parse_sp(&c->args)) {
+		imap_bad(s, c, "STATUS: expected a mailbox name");
+	} else if (imap_parse_status_items(&c->args, &wanted) || imap_parse_end(&c->args)) {
+		imap_bad(s, c, "STATUS: expected known items in parentheses");
+	} else if ((m = mailbox_find(s->account, name)) == NULL) {
+		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_reply_errno(s, c, ENOENT);
+	} else {
+		imap_add_status(s, m, wanted);
+		imap_reply(s, c, IMAP_OK, NULL, "Status given");
+	}
+}
+
+const struct imap_command imap_status_commands[] = {
+	{"STATUS", IMAP_LOGGED_IN, 0, status_run},
+	{0},
+};
