@@ -11,14 +11,15 @@ cp inc/*.h inc/sasl/
 rm inc/sasl/config.h
 cp common/plugin_common.c common/plugin_common.h plugins/
 cp "$RECIPE/plugins.c" lib/satchel_plugins.c
-export CPPFLAGS="-Iinc -Ilib -Iplugins -D_GNU_SOURCE -w"
+cp "$RECIPE/format.c" lib/satchel_format.c
+export CPPFLAGS="-Iinc -Ilib -Iplugins -D_GNU_SOURCE -DNDEBUG -w"
 mechs=''
 for mech in $NEEDS; do
 	mechs="$mechs plugins/$mech.c"
 done
 # shellcheck disable=SC2086
-compile_library libsasl2.a lib/auxprop.c lib/canonusr.c lib/checkpw.c lib/common.c lib/config.c \
-	lib/external.c lib/md5.c lib/saslutil.c lib/server.c lib/seterror.c lib/satchel_plugins.c \
+compile_library libsasl2.a lib/auxprop.c lib/canonusr.c lib/checkpw.c lib/common.c lib/external.c \
+	 lib/md5.c lib/saslutil.c lib/server.c lib/seterror.c lib/satchel_plugins.c lib/satchel_format.c \
 	plugins/plugin_common.c $mechs
 mkdir -p "$OUT/include"
 cp -r inc/sasl "$OUT/include/"

@@ -24,6 +24,7 @@
 #define HAVE_TIME_H 1
 #define HAVE_UNISTD_H 1
 #define HAVE_VSNPRINTF 1
+#define snprintf satchel_sasl_snprintf
 
 #define PACKAGE "cyrus-sasl"
 #define VERSION "2.1.28"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Takes the place of lib/dlopen.c. Nothing is loaded from files, and no table of mechanisms is linked
+ * Takes the place of lib/dlopen.c, lib/config.c and lib/client.c. Nothing is loaded from files, and no table of mechanisms is linked
  * in: each mechanism's feature adds its own with sasl_server_add_plugin() after sasl_server_init().
  * The client half of the library is left out too; the two questions lib/common.c asks it are answered
  * here.
@@ -55,4 +55,21 @@ int _sasl_client_listmech(sasl_conn_t *conn, const char *prefix, const char *sep
 	(void)plen;
 	(void)pcount;
 	return SASL_NOTINIT;
+}
+
+/* In place of lib/config.c: no settings file is read, the server answers SASL_CB_GETOPT instead. */
+int sasl_config_init(const char *filename)
+{
+	(void)filename;
+	return SASL_CONTINUE;
+}
+
+const char *sasl_config_getstring(const char *key, const char *def)
+{
+	(void)key;
+	return def;
+}
+
+void sasl_config_done(void)
+{
 }

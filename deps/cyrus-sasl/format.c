@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * The little of snprintf that libsasl2 uses (config.h renames its calls to this), so that a program
+ * which does not print otherwise needs no stdio: %s %.*s %c %d %i %u %lu %x %X %o %%, without padding.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+int satchel_sasl_snprintf(char *out, size_t size, const char *format, ...);
+
+struct sink {
+	char *out;
+	size_t size, used;
+};
+
+static void put(struct sink *s, const char *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++, s->used++) {
+		if (s->used + 1 < s->size)
+			s->out[s->used] = bytes[i];
+	}
+}
+
+static void put_number(struct sink *s, unsigned long value, unsigned base, const char *digits)
+{
+	char text[sizeof(value) * 8];
+	size_t at = sizeof(text);
+
+	do {
+		text[--at] = digits[value % base];
+		value /= base;
+	} while (value);
+	put(s, text + at, sizeof(text) - at);
+}
+
+static void put_signed(struct sink *s, long value)
+{
+	if (value < 0)
+		put(s, "-", 1);
+	put_number(s, value < 0 ? 0 - (unsigned long)value : (unsigned long)value, 10, "0123456789");
+}
+
+static unsigned long take_unsigned(va_list *ap, int is_long)
+{
+	return is_long ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned);
+}
+
+/* One conversion; `format` stands behind the %. Returns where the text goes on. */
+static const char *convert(struct sink *s, const char *format, va_list *ap)
+{
+	const char *text;
+	size_t limit = (size_t)-1;
+	int is_long = 0;
+	char c;
+
+	if (format[0] == '.' && format[1] == '*') {
+		limit = (size_t)va_arg(*ap, int);
+		format += 2;
+	}
+	for (; *format == 'l'; format++)
+		is_long = 1;
+	switch (*format) {
+	case 's':
+		text = va_arg(*ap, const char *);
+		text = text ? text : "";
+		put(s, text, strnlen(text, limit));
+		break;
+	case 'c':
+		c = (char)va_arg(*ap, int);
+		put(s, &c, 1);
+		break;
+	case 'd':
+	case 'i':
+		put_signed(s, is_long ? va_arg(*ap, long) : va_arg(*ap, int));
+		break;
+	case 'u':
+		put_number(s, take_unsigned(ap, is_long), 10, "0123456789");
+		break;
+	case 'o':
+		put_number(s, take_unsigned(ap, is_long), 8, "01234567");
+		break;
+	case 'x':
+		put_number(s, take_unsigned(ap, is_long), 16, "0123456789abcdef");
+		break;
+	case 'X':
+		put_number(s, take_unsigned(ap, is_long), 16, "0123456789ABCDEF");
+		break;
+	case '\0':
+		return format;
+	default:
+		put(s, format, 1);
+	}
+	return format + 1;
+}
+
+int satchel_sasl_snprintf(char *out, size_t size, const char *format, ...)
+{
+	struct sink s = {out, size, 0};
+	va_list ap;
+
+	va_start(ap, format);
+	while (*format) {
+		if (*format == '%')
+			format = convert(&s, format + 1, &ap);
+		else
+			put(&s, format++, 1);
+	}
+	va_end(ap);
+	if (size)
+		out[s.used < size ? s.used : size - 1] = '\0';
+	return (int)s.used;
+}
