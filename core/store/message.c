@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define FLAGS_ALL                                                                                  \
