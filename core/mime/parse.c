@@ -60,7 +60,7 @@ static void set_text_plain(struct mime_part *part)
 /* RFC 2046 4.1.2: text/plain without a charset is US-ASCII. */
 static void add_default_charset(struct parser *p, struct mime_part *part)
 {
-	struct mime_param *param;
+	struct mime_param **tail = &part->params, *param;
 
 	if (!str_ieq(part->type, text) || !str_ieq(part->subtype, plain) ||
 		find_param(part->params, STR("charset")))
@@ -68,8 +68,10 @@ static void add_default_charset(struct parser *p, struct mime_part *part)
 	param = take_memory(p, sizeof(*param));
 	if (!param)
 		return;
-	*param = (struct mime_param){STR("charset"), STR("us-ascii"), part->params};
-	part->params = param;
+	*param = (struct mime_param){STR("charset"), STR("us-ascii"), NULL};
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = param;
 }
 
 static void set_octet_stream(struct mime_part *part)
