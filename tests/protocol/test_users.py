@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: 0BSD
+"""`satchel user`, and a running server that takes notice of it."""
+
+import imaplib
+import os
+import pty
+import smtplib
+import stat
+import subprocess
+import time
+
+import pytest
+
+SECRET = ("SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+          ":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=")  # RFC 7677 3: "pencil"
+
+
+@pytest.fixture
+def user(binary, tmp_path):
+    """Runs `satchel --data ... user WORDS`; returns (status, stdout, stderr)."""
+    def run(*words, stdin="", **more):
+        done = subprocess.run([binary, "--data", str(tmp_path / "data"), "user", *words], input=stdin,
+                              capture_output=True, text=True, timeout=60, **more)
+        return done.returncode, done.stdout, done.stderr
+    return run
+
+
+def test_users_come_change_and_go(user):
+    assert user("add", "Zoe", stdin="one\n") == (0, "", "")
+    assert user("add", "anne@Example.ORG", stdin="two") == (0, "", "")
+    assert user("list") == (0, "anne@example.org\nzoe\n", "")
+    assert user("passwd", "ZOE", stdin="three\n") == (0, "", "")
+    assert user("del", "anne@example.org") == (0, "", "")
+    assert user("list") == (0, "zoe\n", "")
+
+
+@pytest.mark.parametrize("words, stdin, names", [
+    (("add", "zoe"), "x\n", "zoe exists already"),
+    (("add", "a/b"), "x\n", "not a user name"),
+    (("add", "new"), "", "password is empty"),
+    (("add", "new"), "x" * 1025, "password is too long"),
+    (("add", "new"), "x\0y\n", "NUL"),
+    (("passwd", "nobody"), "x\n", "no user is named nobody"),
+    (("del", "nobody"), "", "no user is named nobody"),
+    (("import", "/nonexistent"), "", "/nonexistent: No such file"),
+])
+def test_a_failure_says_why_with_status_1_and_changes_nothing(user, words, stdin, names):
+    user("add", "zoe", stdin="one\n")
+    status, out, err = user(*words, stdin=stdin)
+    assert (status, out) == (1, "")
+    assert names in err
+    assert user("list")[1] == "zoe\n"
+
+
+@pytest.mark.parametrize("words", [(), ("frob",), ("add",), ("add", "a", "b"), ("list", "x")])
+def test_wrong_usage_has_status_2(user, words):
+    status, out, err = user(*words)
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: ")
+
+
+def test_help_is_on_standard_output(user):
+    for words in (("--help",), ("add", "--help")):
+        status, out, err = user(*words)
+        assert (status, err) == (0, "")
+        assert "import FILE" in out
+
+
+def test_an_import_is_all_or_nothing_and_names_each_faulty_line(user, tmp_path):
+    lines = tmp_path / "users"
+    lines.write_text(f"# staff\n\nanne:pass:word\r\nrobert:{SECRET}\nnocolon\na/b:x\neve:\n"
+                     "bob:SCRAM-SHA-256$12:x\ntom:{SSHA}abcd\nAnne:again\n")
+    status, out, err = user("import", str(lines))
+    assert (status, out) == (1, "")
+    assert sorted(line.split(":")[1] for line in err.splitlines()) == ["10", "5", "6", "7", "8", "9"]
+    assert all(line.startswith(f"{lines}:") for line in err.splitlines())
+    assert user("list")[0:2] in ((0, ""), (1, ""))
+    lines.write_text(f"# staff\n\nanne:pass:word\r\nrobert:{SECRET}\n")
+    assert user("import", str(lines)) == (0, "", "")
+    assert user("import", "-", stdin="carl:x\n") == (0, "", "")
+    assert user("list")[1] == "anne\ncarl\nrobert\n"
+
+
+def test_secrets_are_readable_by_the_owner_alone(user, tmp_path):
+    user("add", "zoe", stdin="one\n", umask=0)
+    modes = {name: stat.S_IMODE((tmp_path / "data" / name).stat().st_mode)
+             for name in ("users.cdb", "accounts.cdb", "users.lock")}
+    assert modes == {"users.cdb": 0o600, "accounts.cdb": 0o640, "users.lock": 0o600}
+    assert b"SCRAM" not in (tmp_path / "data/accounts.cdb").read_bytes()
+
+
+def test_a_damaged_file_is_named_and_not_overwritten(user, tmp_path):
+    user("add", "zoe", stdin="one\n")
+    path = tmp_path / "data/users.cdb"
+    broken = bytearray(path.read_bytes())
+    broken[2060] ^= 1
+    path.write_bytes(broken)
+    status, _, err = user("add", "anne", stdin="x\n")
+    assert status == 1 and "users.cdb is damaged" in err
+    assert path.read_bytes() == broken
+
+
+def test_changes_at_the_same_time_are_all_kept(binary, tmp_path):
+    data = tmp_path / "data"
+    running = [subprocess.Popen([binary, "--data", str(data), "user", "add", f"user{i}"],
+                                stdin=subprocess.PIPE) for i in range(12)]
+    for process in running:
+        process.communicate(b"x\n", timeout=60)
+    assert [process.returncode for process in running] == [0] * 12
+    done = subprocess.run([binary, "--data", str(data), "user", "list"], capture_output=True, check=True)
+    assert len(done.stdout.split()) == 12
+
+
+def type_at(binary, data, keys):
+    """Plays a person at a terminal; returns (what the terminal showed, status)."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(binary, [binary, "--data", data, "user", "add", "typed"])
+    shown = b""
+    for key in keys:
+        while not shown.rstrip(b" ").endswith(b":"):
+            shown += os.read(fd, 1000)
+        os.write(fd, key)
+        shown += b"|"
+    try:
+        while more := os.read(fd, 1000):
+            shown += more
+    except OSError:  # the other end has closed
+        pass
+    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_terminal_is_asked_twice_without_echo(binary, tmp_path, user):
+    data = str(tmp_path / "data")
+    shown, status = type_at(str(binary), data, [b"secret1\r", b"secret2\r"])
+    assert status == 1 and b"differ" in shown and b"secret" not in shown
+    shown, status = type_at(str(binary), data, [b"secret\x03"])
+    assert status == 1 and b"secret" not in shown
+    shown, status = type_at(str(binary), data, [b"secrxx\x7f\x7fet\r", b"secret\r"])
+    assert status == 0 and b"secret" not in shown
+    assert user("list")[1] == "typed\n"
+
+
+def login(server, name, password):
+    try:
+        server.imap(name, password).logout()
+    except imaplib.IMAP4.error as error:
+        return str(error)
+    return "OK"
+
+
+def test_a_running_server_takes_notice(server):
+    data = ("--data", str(server.data), "user")
+    assert "AUTHENTICATIONFAILED" in login(server, "late", "first")
+    server.cli(*data, "add", "late", stdin="first\n")
+    assert login(server, "Late", "first") == "OK"
+    server.deliver("Subject: x\r\n\r\nx\r\n", to=("late",))
+    server.cli(*data, "passwd", "late", stdin="second\n")
+    assert "AUTHENTICATIONFAILED" in login(server, "late", "first")
+    assert login(server, "late", "second") == "OK"
+    server.cli(*data, "del", "late")
+    assert "AUTHENTICATIONFAILED" in login(server, "late", "second")
+    time.sleep(1.1)  # recipients found are remembered for a second
+    with pytest.raises((AssertionError, smtplib.SMTPRecipientsRefused)) as refused:
+        server.deliver("Subject: x\r\n\r\nx\r\n", to=("late",))
+    assert "550" in str(refused.value)
+
+
+def test_an_imported_scram_secret_is_good_for_a_login(server):
+    server.cli("--data", str(server.data), "user", "import", "-", stdin=f"pupil:{SECRET}\n")
+    assert login(server, "pupil", "pencil") == "OK"
+    assert "AUTHENTICATIONFAILED" in login(server, "pupil", "Pencil")
+
+
+def test_damaged_files_are_temporary_failures(fresh):
+    fresh.start()
+    assert login(fresh, "demo", fresh.password) == "OK"
+    for name in ("users.cdb", "accounts.cdb"):
+        (fresh.data / f"{name}.new").write_bytes(b"nonsense" * 400)
+        (fresh.data / f"{name}.new").rename(fresh.data / name)
+    assert "UNAVAILABLE" in login(fresh, "demo", fresh.password)
+    time.sleep(1.1)
+    with pytest.raises((AssertionError, smtplib.SMTPRecipientsRefused)) as refused:
+        fresh.deliver("Subject: x\r\n\r\nx\r\n")
+    assert "451" in str(refused.value)
