@@ -208,6 +208,11 @@ static void search_step(struct imap_session *s, struct imap_cmd *c)
 
 static void reply_wrong(struct imap_session *s, struct imap_cmd *c, const struct search_parse *p)
 {
+	struct search none = {.options = p->options};
+
+	/* RFC 5182 2.1: NO empties the saved result, BAD leaves it. */
+	if (p->bad_charset && (p->options & SEARCH_SAVE))
+		save(s, &none);
 	if (p->bad_charset) /* RFC 9051 6.4.4 */
 		imap_reply(s, c, IMAP_NO, "BADCHARSET (US-ASCII UTF-8)", "That charset is not known");
 	else
