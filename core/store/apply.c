@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/lib/log.h"
+#include "core/store/checkpoint.h"
 
 /* ---- accounts ---- */
 
@@ -135,6 +136,9 @@ void mailbox_drop(struct mailbox *m)
 	}
 	s->messages -= m->list.n;
 	m->list.n = 0;
+	if (m->index && !s->redoing && !vec_grow(&s->garbage.v, &s->garbage.cap, s->garbage.n + 1,
+			sizeof(*s->garbage.v)))
+		index_name(s->garbage.v[s->garbage.n++], m->id, m->index);
 	m->flags |= MAILBOX_GONE;
 	names_remove(m);
 	hash_remove(&s->mailboxes, &m->by_id);

@@ -360,6 +360,7 @@ void commit_finished(struct store *s, struct batch *b)
 	}
 	s->durable = b->first + b->count - 1;
 	s->batches++;
+	s->log_since += b->meta.len + b->bodies_len;
 	s->committing = NULL;
 	s->rest = b;
 	batch_reset(b);

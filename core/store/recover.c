@@ -439,7 +439,7 @@ static int write_epoch(struct store *s)
 
 int recover(struct store *s, struct buf *error)
 {
-	struct redo r = {.s = s, .error = error, .epoch = s->epoch};
+	struct redo r = {.s = s, .error = error};
 	size_t from;
 	int good;
 
@@ -448,6 +448,9 @@ int recover(struct store *s, struct buf *error)
 		return -1;
 	}
 	s->redoing = true;
+	if (checkpoint_load(s, error))
+		return -1;
+	r.epoch = s->epoch;
 	from = first_to_redo(s);
 	if (redo(&r, from))
 		return -1;

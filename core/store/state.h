@@ -197,7 +197,11 @@ struct store {
 	unsigned pooled;
 
 	/* checkpoint */
-	uint64_t checkpoint_lsn, checkpoint_interval, checkpoint_time, log_since;
+	uint64_t checkpoint_lsn, checkpoint_files, checkpoint_interval, checkpoint_time, log_since;
+	struct {
+		char (*v)[48];
+		size_t n, cap;
+	} garbage; /* index files of mailboxes that are gone */
 	struct loop_timer checkpoint_timer;
 	struct checkpoint_job *checkpointing;
 
@@ -316,8 +320,8 @@ int checkpoint_load(struct store *s, struct buf *error);
 void checkpoint_start_timer(struct store *s);
 void checkpoint_consider(struct store *s);
 void checkpoint_finished(struct store *s);
+void checkpoint_stop(struct store *s);
 /* Writes everything now and waits.  0 / -1 + errno. */
 int checkpoint_now(struct store *s);
-void compact(struct store *s);
 
 #endif

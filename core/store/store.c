@@ -179,9 +179,9 @@ static void close_fd(int fd)
 
 static void free_store(struct store *s)
 {
+	checkpoint_stop(s);
 	commit_stop(s);
 	segment_maker_stop(s);
-	loop_timer_stop(&s->checkpoint_timer);
 	batch_free(&s->filling);
 	batch_free(&s->committing);
 	batch_free(&s->rest);
@@ -189,6 +189,7 @@ static void free_store(struct store *s)
 	tables_free(s);
 	segment_free_all(s);
 	free(s->images.v);
+	free(s->garbage.v);
 	buf_free(&s->scratch);
 	close_fd(s->logfd);
 	close_fd(s->dirfd);
@@ -208,7 +209,7 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 		return NULL;
 	}
 	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r) ||
-		checkpoint_load(s, error_r) || recover(s, error_r))
+		recover(s, error_r))
 		goto free_all;
 	look_at_mark(s);
 	if (commit_start(s) || segment_maker_start(s)) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -363,6 +364,78 @@ static void many_batches_go_through_many_segments(void **state)
 	}
 }
 
+static size_t files_in(struct spool *p, const char *name)
+{
+	char path[128];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void a_checkpoint_between_changes_loses_none(void **state)
+{
+	struct spool *p = *state;
+	struct mailbox *m;
+	struct message msg;
+	char text[40];
+
+	for (uint32_t i = 1; i <= 40; i++) {
+		m = help_inbox(p, i % 2 ? "alice" : "bob");
+		snprintf(text, sizeof(text), "a: b\r\n\r\n%u\r\n", (unsigned)i);
+		help_deliver(m, "p: q\r\n", text);
+		if (i % 10 == 3)
+			assert_int_equal(mailbox_expunge(m, &(uint32_t){i / 2}, 1, NULL), 0);
+		if (i % 7 == 0)
+			assert_int_equal(store_checkpoint(p->s), 0);
+		if (i % 9 == 0)
+			help_reopen(p);
+	}
+	help_reopen(p);
+	for (uint32_t i = 1; i <= 40; i++) {
+		m = help_inbox(p, i % 2 ? "alice" : "bob");
+		if (!mailbox_message(m, (i + 1) / 2, &msg))
+			continue;
+		snprintf(text, sizeof(text), "p: q\r\na: b\r\n\r\n%u\r\n", (unsigned)i);
+		help_assert_text(p->s, &msg, text);
+	}
+	assert_int_equal(mailbox_messages(help_inbox(p, "alice")) +
+			mailbox_messages(help_inbox(p, "bob")), 36);
+	assert_int_equal(mailbox_uidnext(help_inbox(p, "bob")), 21);
+}
+
+static void segments_without_live_mail_are_removed(void **state)
+{
+	struct spool *p = *state;
+	char text[30000] = "Subject: x\r\n\r\n";
+	uint32_t uids[300];
+	struct message msg;
+
+	memset(text + strlen(text), 'y', sizeof(text) - strlen(text) - 1);
+	for (uint32_t i = 0; i < 300; i++) {
+		uids[i] = i + 1;
+		help_deliver(help_inbox(p, "alice"), "", text);
+		help_settle(p);
+	}
+	assert_true(files_in(p, "log") >= 8);
+	mailbox_expunge(help_inbox(p, "alice"), uids, 299, NULL);
+	assert_int_equal(store_checkpoint(p->s), 0);
+	assert_true(files_in(p, "log") <= 4);
+	help_reopen(p);
+	assert_int_equal(mailbox_message(help_inbox(p, "alice"), 300, &msg), 1);
+	help_assert_text(p->s, &msg, text);
+	assert_int_equal(mailbox_uidnext(help_inbox(p, "alice")), 301);
+	assert_int_equal(files_in(p, "idx"), 1);
+	assert_int_equal(files_in(p, "kv"), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +457,8 @@ int main(void)
 		T(an_operation_is_not_cut_in_two),
 		T(large_bodies_get_a_segment_of_their_own),
 		T(many_batches_go_through_many_segments),
+		T(a_checkpoint_between_changes_loses_none),
+		T(segments_without_live_mail_are_removed),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef CORE_STORE_CHECKPOINT_H
+#define CORE_STORE_CHECKPOINT_H
+
+/*
+ * A checkpoint is a set of immutable files, each written once under a name of its own, and the file
+ * `checkpoint`, which names them and is replaced atomically.  So a crash at any moment leaves either
+ * the old set or the new one; what is not named is removed.
+ */
+
+#include "core/store/state.h"
+
+#define CHECKPOINT_SIZE 128
+#define INDEX_HEADER_SIZE 128
+#define MAP_HEADER_SIZE 64
+#define MAP_ENTRY_SIZE 64
+#define CHECKPOINT_NAME_MAX 48
+#define TABLE_BYTES_MAX ((uint64_t)2 << 30) /* TinyCDB ends at 4 GB */
+
+/* The contents of the file `checkpoint`. */
+struct checkpoint_head {
+	uint64_t lsn;           /* everything up to here is in the files; redo begins after it */
+	uint64_t files;         /* newest LSN they hold: the number in their names, never used twice */
+	uint64_t epoch;
+	uint64_t time;
+	uint32_t uidvalidity_last;
+	uint64_t table_size, map_size;
+	uint32_t table_crc, map_crc;
+};
+void checkpoint_head_write(struct buf *out, const struct format_key *k, const struct checkpoint_head *h);
+/* 1 / 0 damaged / -1 newer version. */
+int checkpoint_head_read(struct str in, const struct format_key *k, struct checkpoint_head *h_r);
+
+/* Index files: header, live messages by UID, tombstones by modseq. */
+struct index_head {
+	uint64_t mailbox, lsn, history_floor;
+	uint64_t live, dead;
+};
+void index_head_write(struct buf *out, const struct format_key *k, const struct index_head *h);
+int index_head_read(struct cursor *c, const struct format_key *k, struct index_head *h_r);
+
+/* The blob map: header with the count, entries. */
+struct map_entry {
+	uint64_t id, segment, offset;
+	struct record_blob blob;
+};
+void map_head_write(struct buf *out, const struct format_key *k, uint64_t lsn, uint64_t count);
+int map_head_read(struct cursor *c, const struct format_key *k, uint64_t *lsn_r, uint64_t *count_r);
+void map_entry_write(struct buf *out, const struct format_key *k, const struct map_entry *e);
+int map_entry_read(struct cursor *c, const struct format_key *k, struct map_entry *e_r);
+
+/* Keys of the table file (a TinyCDB): this byte, then the rest. */
+enum table_key {
+	TABLE_ACCOUNT = 'A', /* u64 account id -> u64 modseq, account record */
+	TABLE_MAILBOXES = 'M', /* u64 account id -> its mailboxes: u32 length + mailbox record, each */
+	TABLE_KV = 'K',      /* u16 space, key -> u64 LSN, value */
+};
+
+/* "0123456789abcdef-0123456789abcdef" in idx/; "0123456789abcdef.cdb" and ".map" in kv/. */
+void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn);
+void table_name(char name[CHECKPOINT_NAME_MAX], uint64_t lsn, const char *suffix);
+
+/* What the writing thread gets: bytes made on the loop. */
+struct checkpoint_file {
+	uint64_t mailbox;  /* 0: the map */
+	uint64_t replaced; /* LSN of the index file that goes, 0 = none */
+	struct buf bytes;
+};
+
+struct checkpoint_job {
+	struct store *s;
+	struct checkpoint_head head;
+	struct {
+		struct checkpoint_file *v;
+		size_t n, cap;
+	} files;
+	struct buf map;
+	struct buf table;  /* u32 key length, u32 value length, key, value: each */
+	struct {
+		char (*v)[CHECKPOINT_NAME_MAX];
+		size_t n, cap;
+	} garbage;         /* in idx/ */
+	uint64_t old;      /* number of the table files that go */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool go, cancel, done; /* under the lock */
+	int error;
+};
+
+/* Runs in the thread.  0 or an errno. */
+int checkpoint_write_files(struct checkpoint_job *job);
+int checkpoint_write_head(struct checkpoint_job *job);
+void checkpoint_remove_old(struct checkpoint_job *job);
+void checkpoint_job_free(struct checkpoint_job **job);
+
+#endif
