@@ -288,6 +288,14 @@ static void a_message_part_has_envelope_structure_and_lines(void **state)
 		"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 4 2) 5) \"digest\")");
 }
 
+static void the_assumed_charset_follows_what_was_sent(void **state)
+{
+	(void)state;
+	assert_structure("Content-Type: text/plain; format=flowed\n\n", false,
+		"(\"text\" \"plain\" (\"format\" \"flowed\" \"charset\" \"us-ascii\") NIL NIL \"7BIT\" 0 0)");
+	assert_structure("Content-Type: text/html\n\n", false, "(\"text\" \"html\" NIL NIL NIL \"7BIT\" 0 0)");
+}
+
 static void what_cannot_be_quoted_in_a_structure_is_a_literal(void **state)
 {
 	(void)state;
@@ -363,6 +371,7 @@ int main(void)
 		cmocka_unit_test(the_structures_of_the_examples_of_rfc_9051_are_given),
 		cmocka_unit_test(extension_data_follow_in_their_order),
 		cmocka_unit_test(a_message_part_has_envelope_structure_and_lines),
+		cmocka_unit_test(the_assumed_charset_follows_what_was_sent),
 		cmocka_unit_test(what_cannot_be_quoted_in_a_structure_is_a_literal),
 		cmocka_unit_test(a_summary_gives_back_what_was_put_in),
 		cmocka_unit_test(a_summary_that_does_not_fit_says_so),

@@ -96,9 +96,9 @@ static void boundaries_are_found_as_rfc_2046_says_and_no_better(void **state)
 static void an_outer_boundary_closes_the_multiparts_in_it(void **state)
 {
 	(void)state;
-	assert_tree("Content-Type: multipart/mixed; boundary=out\n\n--out\n"
-		    "Content-Type: multipart/mixed; boundary=in\n\n--in\n\nx\n--out\n\ny\n--out--\n",
-		"multipart/mixed(multipart/mixed(text/plain[x]1) text/plain[y]1)");
+	assert_tree("Content-Type: multipart/mixed; type=x; boundary=out\n\n--out\n"
+		    "Content-Type: multipart/mixed; boundary=in\n\n--in\n\n--x\n--out\n\ny\n--out--\n",
+		"multipart/mixed(multipart/mixed(text/plain[--x]1) text/plain[y]1)");
 	/* one boundary is the beginning of the other: the longer wins */
 	assert_tree("Content-Type: multipart/mixed; boundary=bb\n\n--bb\n"
 		    "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--bb\n\ny\n--bb--\n",
