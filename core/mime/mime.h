@@ -80,6 +80,8 @@ struct mime_summary {
 	uint32_t version, header_len, lines, flags;
 	struct str envelope, body, bodystructure, fields;
 };
+/* True for the fields whose raw lines a summary holds. */
+bool mime_is_common_field(struct str name);
 /* Appends the summary of a message body.  0, or -1 out of memory. */
 int mime_summary_add(struct buf *out, struct str message);
 /* 0; -1 EPROTO when damaged; s_r points into `in`. */

@@ -10,7 +10,7 @@ static const struct str common[] = {{"From", 4}, {"To", 2}, {"Cc", 2}, {"Bcc", 3
 	{"Date", 4}, {"Message-ID", 10}, {"In-Reply-To", 11}, {"References", 10}, {"Reply-To", 8},
 	{"Sender", 6}};
 
-static bool is_common(struct str name)
+bool mime_is_common_field(struct str name)
 {
 	for (unsigned i = 0; i < sizeof(common) / sizeof(*common); i++)
 		if (str_ieq(name, common[i]))
@@ -24,7 +24,7 @@ static void add_common_fields(struct buf *out, struct str header)
 	struct header_field f;
 
 	while (header_next(&c, &f))
-		if (is_common(f.name))
+		if (mime_is_common_field(f.name))
 			buf_addstr(out, f.raw);
 }
 

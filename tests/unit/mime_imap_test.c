@@ -323,6 +323,8 @@ static void a_summary_gives_back_what_was_put_in(void **state)
 	assert_int_equal(s.version, MIME_PARSER_VERSION);
 	assert_int_equal(s.header_len, top->header.len);
 	assert_int_equal(s.lines, 4);
+	assert_true(mime_is_common_field(STR("MESSAGE-ID")));
+	assert_false(mime_is_common_field(STR("Received")));
 	assert_int_equal(s.flags, 0);
 	assert_str(s.fields, "From: a@b\r\nTo: c@d\r\nsubject: s\r\n t\r\nReferences: <r>\r\n");
 	mime_add_envelope(&want, top->header);
