@@ -6,7 +6,7 @@
 #include "core/mime/charset.h"
 
 /* A message of this size must be handled in a moment; what is quadratic would take minutes. */
-enum { BYTES = 4 << 20, SECONDS_MAX = 8 };
+enum { BYTES = 2 << 20, SECONDS_MAX = 5 };
 
 static double cpu_seconds(void)
 {
