@@ -194,6 +194,8 @@ static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
 		f->expunged = true;
 		return 0;
 	}
+	if (f->items.once & 1u << FETCH_FLAGS || f->items.sets_seen)
+		imap_tell_keywords(s);
 	imap_content_set(&f->content, &m);
 	f->seq = seq;
 	f->at = 0;

@@ -44,6 +44,9 @@ void imap_add_ranges(struct buf *out, const struct imap_range *v, size_t n);
 
 /* ---- store_flags.c ---- */
 
+/* "* FLAGS (...)" if the mailbox has keywords that this session was not told of (RFC 9051 7.3.5):
+ * before flags are said. */
+void imap_tell_keywords(struct imap_session *s);
 /* Is \Recent among the message's flags?  Not in IMAP4rev2 (RFC 9051 A). */
 bool imap_shows_recent(const struct imap_session *s, uint32_t uid);
 /* "* seq FETCH (UID uid FLAGS (...))"; uid only if asked. */

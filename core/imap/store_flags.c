@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/imap/commands.h"
+
 #define STORE_SLICE 1024
 
 struct store_flags {
@@ -16,6 +18,15 @@ struct store_flags {
 	uint32_t said, n;
 	uint32_t uids[STORE_SLICE], seqs[STORE_SLICE];
 };
+
+void imap_tell_keywords(struct imap_session *s)
+{
+	const struct mailbox *m = view_mailbox(s->view);
+
+	if (s->input->keywords_told < CONFIG_KEYWORDS_MAX &&
+			mailbox_keyword_name(m, s->input->keywords_told).p)
+		imap_add_flags_line(s, m);
+}
 
 bool imap_shows_recent(const struct imap_session *s, uint32_t uid)
 {
@@ -90,6 +101,8 @@ static bool say(struct imap_session *s, struct imap_cmd *c)
 	struct store_flags *st = c->state;
 	struct message m;
 
+	if (st->said < st->n)
+		imap_tell_keywords(s);
 	for (; st->said < st->n; st->said++) {
 		if (conn_full(&s->conn))
 			return false;

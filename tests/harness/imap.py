@@ -50,6 +50,16 @@ def fetched(responses):
     return found
 
 
+def expunged(responses, exists):
+    """Which of the messages 1..exists the EXPUNGE answers remove, whatever their order."""
+    left = list(range(1, exists + 1))
+    for response in responses:
+        match = re.match(rb"\* (\d+) EXPUNGE$", response)
+        if match:
+            del left[int(match.group(1)) - 1]
+    return [n for n in range(1, exists + 1) if n not in set(left)]
+
+
 def literal(text, label):
     """The literal that follows `label` in a FETCH answer, or None."""
     at = text.find(label + b" {")
