@@ -47,7 +47,7 @@ static void help_open(struct spool *p)
 }
 
 /* Runs the loop until everything is durable. */
-static void help_settle(struct spool *p)
+__attribute__((unused)) static void help_settle(struct spool *p)
 {
 	for (int i = 0; i < 5000; i++) {
 		if (store_durable(p->s) == store_last_lsn(p->s) || store_failed(p->s))
