@@ -82,8 +82,8 @@ struct feature {
 	/* Called in mail after the store is open and before any session, with privileges already
 	 * dropped.  -1: the role does not start (the feature has logged why). */
 	int (*mail_start)(struct mail *m);
-	/* Called in the master as root before mail is started (also again after a crash), to open what
-	 * lies outside the spool; descriptors opened here are inherited.  0 / -1. */
+	/* Called in the new mail process (each one, after a crash too) before it gives up root and
+	 * before the store is opened, to open what lies outside the spool.  0 / -1. */
 	int (*mail_prepare)(const char *data);
 	/* Called in mail when it ends cleanly, after the last session. */
 	void (*mail_stop)(struct mail *m);

@@ -21,6 +21,7 @@
 #define YOUNG_MS      10000 /* who dies younger waits longer before the next try */
 #define GATE_DRAIN_MS 4000
 #define CLOSE_MS      60000 /* for the store's last checkpoint, after drain_seconds */
+#define MUTE_MS       5000
 #define CONTROL_MAX   (64 * 1024)
 
 struct role {
@@ -31,6 +32,7 @@ struct role {
 	uint64_t started, backoff;
 	unsigned restarts;
 	struct loop_timer restart;
+	struct loop_timer mute; /* its channel is closed, and it is still there */
 };
 
 struct request { /* forwarded to mail */
@@ -292,10 +294,16 @@ static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, 
 	}
 }
 
-/* Its end is told by SIGCHLD; one that lives on without its channel cannot be led. */
+/* Usually the last thing before its end, which SIGCHLD tells; one that lives on without its
+ * channel cannot be led. */
 static void role_closed(struct ipc *ipc)
 {
-	struct role *r = of_ipc(ipc);
+	loop_timer_start(m.loop, &of_ipc(ipc)->mute, MUTE_MS);
+}
+
+static void mute_fire(struct loop_timer *t)
+{
+	struct role *r = (struct role *)((char *)t - offsetof(struct role, mute));
 
 	if (r->pid)
 		kill(r->pid, SIGKILL);
@@ -332,6 +340,7 @@ static void role_gone(struct role *r, int status)
 	r->pid = 0;
 	r->ready = false;
 	ipc_close(&r->ipc);
+	loop_timer_stop(&r->mute);
 	if (r->role == SRV_MAIL)
 		fail_requests();
 	if (m.stopping) {
@@ -632,6 +641,7 @@ static void init_roles(void)
 		r->ipc.closed = role_closed;
 		r->backoff = BACKOFF_FIRST;
 		r->restart.fire = restart_fire;
+		r->mute.fire = mute_fire;
 	}
 	m.gate_late.fire = drain_rest;
 	m.all_late.fire = kill_all;

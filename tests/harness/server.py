@@ -184,7 +184,7 @@ class Server:
     def imap(self, user="demo", password=None, login=True):
         client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=30)
         if login:
-            client.login(user, quote(password or self.password))
+            client.login(user, password or self.password)
         return client
 
     def lmtp(self):

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: 0BSD
+"""Four processes: each may die at any moment and comes back, the others go on; signals; settings."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from harness.server import ROLES, Server, Wire, free_port, wait_gone
+
+MESSAGE = "Subject: a test\r\n\r\nbody\r\n"
+
+
+def login_works(server, seconds=30):
+    """Retries until a login is answered OK: a role may be coming back."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with Wire(("127.0.0.1", server.imap_port), timeout=10).login() as wire:
+                wire.ok("SELECT INBOX")
+                return
+        except (OSError, AssertionError):
+            assert time.monotonic() < end, server.log()
+            time.sleep(0.05)
+
+
+def delivery_works(server, seconds=30):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            server.deliver(MESSAGE)
+            return
+        except (OSError, AssertionError):
+            assert time.monotonic() < end, server.log()
+            time.sleep(0.05)
+
+
+def comes_back(server, role, old):
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if server.role_pid(role) != old:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{role} did not come back:\n{server.log()}")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_killed_role_comes_back_and_the_service_with_it(fresh, role):
+    fresh.start()
+    delivery_works(fresh)
+    for _ in range(3):
+        old = fresh.kill_role(role)
+        wait_gone(old)
+        comes_back(fresh, role, old)
+        login_works(fresh)
+        delivery_works(fresh)
+    with fresh.imap() as client:
+        assert client.select() == ("OK", [b"4"])
+    assert fresh.stop() == 0
+
+
+@pytest.mark.parametrize("role", ("gate", "auth"))
+def test_sessions_do_not_notice_that_gate_or_auth_died(fresh, role):
+    fresh.start()
+    with fresh.raw_imap().login() as wire:
+        wire.ok("SELECT INBOX")
+        wait_gone(fresh.kill_role(role))
+        wire.ok("NOOP")
+        delivery_works(fresh)
+        assert b"* 1 EXISTS" in wire.ok("NOOP")
+
+
+def test_a_login_without_auth_is_unavailable_and_not_refused(fresh):
+    fresh.start()
+    wire = fresh.raw_imap()
+    wire.line()
+    pid = fresh.role_pid("auth")
+    os.kill(pid, signal.SIGSTOP)
+    wire.send(f'a LOGIN demo "{fresh.password}"\r\n')
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    answer = wire.until("a")[-1]
+    assert answer.startswith(b"a NO [UNAVAILABLE]"), answer
+    end = time.monotonic() + 20
+    while b" OK" not in wire.command(f'LOGIN demo "{fresh.password}"')[-1][:8]:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    wire.close()
+
+
+def test_no_child_outlives_the_master(fresh):
+    fresh.start()
+    children = fresh.children()
+    assert len(children) == 3
+    os.kill(fresh.process.pid, signal.SIGKILL)
+    fresh.process.wait(10)
+    for pid in children:
+        wait_gone(pid)
+    fresh.process = None
+    fresh.start()
+    login_works(fresh)
+
+
+def test_sigterm_tells_every_client_and_ends_with_0(fresh):
+    fresh.start()
+    session = fresh.raw_imap().login()
+    stranger, sender, silent = fresh.raw_imap(), fresh.raw_lmtp(), fresh.raw_lmtp()
+    stranger.line()
+    assert silent.reply()[0] == 220
+    assert sender.reply()[0] == 220 and sender.smtp("LHLO x")[0] == 250
+    assert sender.smtp("MAIL FROM:<a@b>")[0] == 250
+    fresh.process.send_signal(signal.SIGTERM)
+    assert session.line().startswith(b"* BYE")
+    assert stranger.line().startswith(b"* BYE")
+    assert sender.reply()[0] == 421
+    assert silent.reply()[0] == 421
+    for wire in (session, stranger, sender, silent):
+        assert wire.line() is None
+    assert fresh.process.wait(20) == 0
+    fresh.process = None
+    assert "killed" not in fresh.log() and "died" not in fresh.log(), fresh.log()
+    assert not os.path.exists(fresh.lmtp_socket)
+
+
+def test_a_wrong_password_is_answered_late_and_nobody_else_waits(fresh):
+    fresh.start()
+    with fresh.raw_imap() as guesser:
+        guesser.line()
+        begin = time.monotonic()
+        guesser.send("a LOGIN demo wrong\r\n")
+        login_works(fresh)
+        assert time.monotonic() - begin < 1
+        assert guesser.until("a")[-1].startswith(b"a NO [AUTHENTICATIONFAILED]")
+        assert time.monotonic() - begin >= 1
+
+
+def test_sighup_takes_good_settings_and_keeps_the_old_for_bad_ones(fresh):
+    fresh.start()
+    with fresh.raw_imap().login() as wire:
+        more = free_port()
+        before = fresh.settings["imap_listen"]
+        fresh.settings["imap_listen"] = f"{before} 127.0.0.1:{more}"
+        fresh.write_conf()
+        fresh.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                Wire(("127.0.0.1", more)).login().close()
+                break
+            except OSError:
+                assert time.monotonic() < end, fresh.log()
+                time.sleep(0.05)
+        wire.ok("NOOP")  # the session lives in mail, which had no reason to restart
+        fresh.conf.write_text(fresh.conf.read_text() + "colour: red\nsessions_max: many\n")
+        fresh.process.send_signal(signal.SIGHUP)
+        lines = len(fresh.conf.read_text().splitlines())
+        while "settings stay as they were" not in fresh.log():
+            assert time.monotonic() < end, fresh.log()
+            time.sleep(0.05)
+        assert f"{fresh.conf}:{lines - 1}: unknown key colour" in fresh.log()
+        assert f"{fresh.conf}:{lines}: sessions_max must be a number" in fresh.log()
+        wire.ok("NOOP")
+    Wire(("127.0.0.1", more)).login().close()
+    # A setting of mail: sessions are told to come again.
+    fresh.settings["sessions_max"] = "16"
+    fresh.write_conf()
+    old = fresh.role_pid("mail")
+    fresh.control("reload")
+    comes_back(fresh, "mail", old)
+    login_works(fresh)
+
+
+def test_check_config_names_file_and_line(fresh):
+    fresh.conf.write_text("hostname: a\n\nlisten_backlog: 0\nnot a setting\n")
+    done = fresh.cli("--check-config", "-c", str(fresh.conf), check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{fresh.conf}:3: listen_backlog must be a number from 1 to 65535",
+        f"{fresh.conf}:4: expected `key: value'",
+    ]
+    fresh.conf.write_text("hostname: a\n")
+    assert fresh.cli("--check-config", "-c", str(fresh.conf)).stdout == f"{fresh.conf}: ok\n"
+
+
+def test_a_busy_address_is_named_with_the_key_that_changes_it(fresh):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", fresh.imap_port))
+        busy.listen()
+        with pytest.raises(AssertionError) as refusal:
+            fresh.start()
+    fresh.process = None
+    assert (f"127.0.0.1:{fresh.imap_port}: address in use; choose another with imap_listen"
+            in str(refusal.value))
+
+
+def test_a_socket_file_left_by_a_crash_is_taken_over(fresh):
+    fresh.start()
+    fresh.kill_all()
+    assert stat.S_ISSOCK(os.stat(fresh.lmtp_socket).st_mode)
+    fresh.start()
+    with Wire(fresh.lmtp_socket) as wire:
+        assert wire.reply()[0] == 220
+        assert wire.smtp("LHLO x")[0] == 250
+
+
+def test_control_requests_are_answered_and_the_socket_is_private(fresh):
+    fresh.start()
+    assert stat.S_IMODE(os.stat(fresh.data / "control.sock").st_mode) == 0o600
+    counters = dict(line.split(" ", 1) for line in fresh.control("stat").stdout.splitlines())
+    assert counters["sessions"] == "0" and int(counters["mail_pid"]) == fresh.role_pid("mail")
+    with fresh.raw_imap().login():
+        assert "\nsessions 1\n" in fresh.control("stat").stdout
+    assert "written" in fresh.control("checkpoint").stdout
+    with Wire(str(fresh.data / "control.sock")) as wire:
+        wire.send("conquer the world\n")
+        assert wire.line() == b"error"
+        assert wire.line() == b"conquer: no such request in this binary"
+        assert wire.line() is None
+    with Wire(str(fresh.data / "control.sock")) as wire:
+        wire.send("x" * 10000)
+        assert wire.line() is None
+    assert "no server runs" in Server(fresh.binary, fresh.dir / "other").control(
+        "stat", check=False).stderr
+
+
+def test_strangers_are_limited_in_number_time_and_bytes(fresh):
+    fresh.settings.update(prelogin_connections="20", prelogin_per_address="5", prelogin_seconds="3")
+    fresh.start()
+    time.sleep(0.5)  # until the harness's own connections are forgotten
+    begin = time.monotonic()
+    crowd = [fresh.raw_imap() for _ in range(5)]
+    for wire in crowd:
+        assert wire.line().startswith(b"* OK")
+    with fresh.raw_imap() as sixth:
+        assert sixth.line().startswith(b"* BYE")
+    crowd[0].send(b"a" * 100000)
+    last = [line for line in iter(crowd[0].line, None)]
+    assert any(b"BAD" in line or b"BYE" in line for line in last), last
+    assert crowd[1].line().startswith(b"* BYE")
+    assert 2.5 < time.monotonic() - begin < 20
+    for wire in crowd:
+        wire.close()
+    login_works(fresh)
+
+
+def test_what_is_pipelined_behind_a_login_is_not_lost(fresh):
+    fresh.start()
+    with fresh.raw_imap() as wire:
+        wire.send(f'a CAPABILITY\r\nb LOGIN demo "{fresh.password}"\r\nc SELECT INBOX\r\nd LOGOUT\r\n')
+        for tag in ("a", "b", "c", "d"):
+            assert wire.until(tag)[-1].startswith(tag.encode() + b" OK")
+
+
+def test_a_supervisor_is_told_when_the_service_is_ready_and_when_it_ends(fresh):
+    path = str(fresh.dir / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(path)
+        notify.settimeout(20)
+        fresh.start(env={"NOTIFY_SOCKET": path})
+        assert notify.recv(100) == b"READY=1"
+        assert fresh.stop() == 0
+        assert notify.recv(100) == b"STOPPING=1"
+
+
+def test_sockets_of_a_supervisor_take_the_place_of_the_settings(fresh):
+    """LISTEN_FDS: the descriptors 3 and 4 are listeners that somebody else opened."""
+    fresh.write_conf()
+    with socket.socket() as imap, socket.socket() as lmtp:
+        for listener in (imap, lmtp):
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+        script = ("import os, sys; i, l = os.dup(int(sys.argv[1])), os.dup(int(sys.argv[2]));"
+                  "i, l = os.dup2(i, 50), os.dup2(l, 51); os.dup2(i, 3); os.dup2(l, 4);"
+                  "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2',"
+                  "LISTEN_FDNAMES='imap:lmtp'); os.execv(sys.argv[3], sys.argv[3:])")
+        with open(fresh.log_path, "ab") as log:
+            fresh.process = subprocess.Popen(
+                ["python3", "-c", script, str(imap.fileno()), str(lmtp.fileno()), fresh.binary, "serve",
+                 "-c", str(fresh.conf), "--data", str(fresh.data)], stdout=log, stderr=log,
+                pass_fds=(imap.fileno(), lmtp.fileno()))
+        Wire(imap.getsockname()).login().close()
+        with Wire(lmtp.getsockname()) as wire:
+            assert wire.reply()[0] == 220
+        with pytest.raises(OSError):
+            fresh.raw_imap()
+
+
+def test_roles_give_up_root_and_hide_their_memory(fresh):
+    """Started as root, gate and auth run as somebody else, in an empty root, and their memory, where
+    passwords pass, belongs to nobody but root."""
+    if os.geteuid():
+        return
+    fresh.settings.update(user_gate="65501:65502", user_auth="65503:65504")
+    fresh.start()
+    for role, uid, gid in (("gate", 65501, 65502), ("auth", 65503, 65504)):
+        proc = pathlib.Path(f"/proc/{fresh.role_pid(role)}")
+        status = (proc / "status").read_text()
+        assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n" in status
+        assert f"Gid:\t{gid}\t{gid}\t{gid}\t{gid}\n" in status
+        assert re.search(r"(?m)^Groups:\s*$", status)
+        assert "NoNewPrivs:\t1" in status
+        assert os.listdir(proc / "root") == []
+        if fresh.binary.endswith("build/satchel"):  # the sanitizers must be able to trace
+            assert (proc / "mem").stat().st_uid == 0
