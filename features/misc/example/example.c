@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/hooks.h"
+
+#include "core/imap/imap.h"
+#include "core/lib/file.h"
+#include "core/lib/settings.h"
+#include "core/lmtp/delivery.h"
+
+/* Every member of struct feature, each doing nothing. */
+
+/* Memory of ours in each session: zeroed when the session begins, gone when it ends. */
+struct example_slot {
+	unsigned states;
+};
+
+/* How often the places were reached; `satchel example` prints it. */
+static uint64_t reached;
+/* The value of `example_text` in satchel.conf. */
+static char *text;
+
+const struct feature example_feature;
+
+/* ---- IMAP ---- */
+
+/* A command ends with exactly one imap_reply(), now or later. */
+static void example_command(struct imap_session *s, struct imap_cmd *c)
+{
+	reached++;
+	if (!cursor_done(&c->args)) {
+		imap_bad(s, c, "XEXAMPLE takes no argument");
+		return;
+	}
+	imap_untagged(s, "XEXAMPLE nothing done");
+	imap_reply(s, c, IMAP_OK, NULL, "Done nothing");
+}
+
+static const struct imap_command commands[] = {
+	{"XEXAMPLE", IMAP_LOGGED_IN, 0, example_command},
+	{NULL, 0, 0, NULL},
+};
+
+/* Announced in the states in which it may be used, and in no other. */
+static const struct imap_capability capabilities[] = {
+	{"XEXAMPLE", IMAP_LOGGED_IN},
+	{NULL, 0},
+};
+
+static enum hook_result example_pending(struct imap_session *s)
+{
+	(void)s;
+	reached++;
+	return HOOK_PASS;
+}
+
+/* ---- settings, command line, control ---- */
+
+static const struct setting settings[] = {
+	{"example_text", SETTING_STRING, "nothing", 0, 0, &text, "What the example feature says it does.",
+		"CONFIG_EXAMPLE"},
+	{NULL, SETTING_STRING, NULL, 0, 0, NULL, NULL, NULL},
+};
+
+/* Runs in a process of its own, without the server. */
+static int example_cli(const char *data, int argc, char **argv)
+{
+	(void)data;
+	(void)argc;
+	(void)argv;
+	return file_write_all(1, STR("This is an example.\n")) ? 1 : 0;
+}
+
+static const struct cli_command cli[] = {
+	{"example-cli", "", "says that it is an example", example_cli},
+	{NULL, NULL, NULL, NULL},
+};
+
+/* Runs in mail, asked for over control.sock: `satchel example`. */
+static int example_control(struct mail *m, struct str args, struct buf *out)
+{
+	(void)m;
+	(void)args;
+	buf_addv(out, "does ", text, ", reached ", NULL);
+	buf_addu(out, reached);
+	buf_adds(out, " times\n");
+	return 0;
+}
+
+static const struct control_command control[] = {
+	{"example", example_control},
+	{NULL, NULL},
+};
+
+/* ---- the life of the mail role ---- */
+
+/* Still as root, if the server was started so: the place to open what lies outside the spool. */
+static int example_prepare(const char *data)
+{
+	(void)data;
+	return 0;
+}
+
+/* The store is open, there are no sessions yet. */
+static int example_start(struct mail *m)
+{
+	(void)m;
+	return 0;
+}
+
+static void example_stop(struct mail *m)
+{
+	(void)m;
+}
+
+/* About once a minute. */
+static void example_tick(struct mail *m)
+{
+	(void)m;
+	reached++;
+}
+
+static void example_metrics(struct mail *m, struct buf *out)
+{
+	(void)m;
+	buf_adds(out, "example_reached ");
+	buf_addu(out, reached);
+	buf_addc(out, '\n');
+}
+
+/* ---- sessions ---- */
+
+static void example_login(struct session *s)
+{
+	(void)s;
+	reached++;
+}
+
+static void example_select(struct session *s)
+{
+	(void)s;
+	reached++;
+}
+
+static void example_state(struct session *s)
+{
+	struct example_slot *slot = feature_slot(s, &example_feature);
+
+	slot->states++;
+	reached++;
+}
+
+static void example_logout(struct session *s)
+{
+	(void)s;
+	reached++;
+}
+
+/* ---- delivery ---- */
+
+/* HOOK_DONE with d->lsn and d->note set would accept the message without storing it. */
+static enum hook_result example_check(struct delivery *d)
+{
+	(void)d;
+	reached++;
+	return HOOK_PASS;
+}
+
+/* What is stored here becomes durable together with the message. */
+static void example_done(struct delivery *d)
+{
+	(void)d;
+	reached++;
+}
+
+const struct feature example_feature = {
+	.name = "example",
+	.imap_commands = commands,
+	.imap_capabilities = capabilities,
+	.sasl_mechs = NULL, /* see features/auth/sasl_plain/ */
+	.settings = settings,
+	.cli = cli,
+	.control = control,
+	.session_size = sizeof(struct example_slot),
+	.kv_space = 0, /* see features/delivery/dedup/ */
+	.mail_prepare = example_prepare,
+	.mail_start = example_start,
+	.mail_stop = example_stop,
+	.tick = example_tick,
+	.metrics = example_metrics,
+	.on_login = example_login,
+	.on_select = example_select,
+	.on_state = example_state,
+	.on_logout = example_logout,
+	.deliver_check = example_check,
+	.deliver_done = example_done,
+	.imap_pending = example_pending,
+};
