@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: 0BSD */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/hooks.h"
+#include "core/lmtp/delivery.h"
+
+extern const struct feature dedup_feature;
+
+static struct mail mail;
+static struct account *account;
+static char dir[64];
+
+static int setup(void **state)
+{
+	struct store_options o = {.dir = dir, .checkpoint_interval = 3600, .body_budget = 64 << 20};
+	struct buf error = {0};
+
+	(void)state;
+	strcpy(dir, "/tmp/satchel-dedup-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	memset(&mail, 0, sizeof(mail));
+	mail.loop = loop_new();
+	mail.store = store_open(mail.loop, &o, &error);
+	assert_non_null(mail.store);
+	assert_int_equal(account_open(mail.store, STR("demo"), true, &account), 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[100] = "rm -rf ";
+
+	(void)state;
+	store_close(&mail.store);
+	loop_turn(mail.loop, 0); /* what the store had queued frees itself */
+	loop_free(&mail.loop);
+	return system(strcat(command, dir));
+}
+
+/* One delivery as core does it; d_r shows what the feature made of it. */
+static enum hook_result deliver(struct mailbox *m, const char *text, uint64_t now, struct delivery *d_r)
+{
+	struct body *b = body_new(mail.store);
+	struct message_new message = {.body = b};
+	struct delivery d = {.store = mail.store, .account = account, .mailbox = m, .body = b, .now = now};
+	struct cursor c;
+	enum hook_result r;
+
+	buf_adds(body_buf(b), text);
+	assert_int_equal(body_finish(b), 0);
+	c = cursor_from(buf_str(body_buf(b)));
+	d.header = cursor_take(&c, body_summary(b)->header_len);
+	store_begin(mail.store);
+	r = dedup_feature.deliver_check(&d);
+	if (r == HOOK_PASS) {
+		assert_int_equal(mailbox_append(m, &message, 1, &d.uid, &d.lsn), 0);
+		dedup_feature.deliver_done(&d);
+	}
+	store_end(mail.store);
+	body_free(&b);
+	*d_r = d;
+	return r;
+}
+
+static struct mailbox *inbox(void)
+{
+	return mailbox_find(account, STR("INBOX"));
+}
+
+#define ID(id) "Message-ID: " id "\r\nSubject: x\r\n\r\n"
+
+static void test_the_same_message_id_is_a_duplicate_with_the_barrier_of_the_original(void **state)
+{
+	struct delivery first, second;
+
+	(void)state;
+	assert_int_equal(deliver(inbox(), ID("<1@x>") "one", 1000, &first), HOOK_PASS);
+	assert_int_equal(first.lsn, store_last_lsn(mail.store));
+	assert_int_equal(deliver(inbox(), ID("<1@x> (again)") "other text", 1001, &second), HOOK_DONE);
+	assert_string_equal(second.note, "duplicate");
+	assert_int_equal(second.lsn, first.lsn);
+	assert_int_equal(mailbox_messages(inbox()), 1);
+}
+
+static void test_other_ids_and_other_mailboxes_are_not(void **state)
+{
+	struct delivery d;
+
+	(void)state;
+	assert_int_equal(mailbox_create(account, STR("lists"), 0, NULL), 0);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<2@x>"), 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<1@X>"), 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(mailbox_find(account, STR("lists")), ID("<1@x>"), 1000, &d), HOOK_PASS);
+}
+
+static void test_without_an_id_all_bytes_count(void **state)
+{
+	struct delivery d;
+
+	(void)state;
+	assert_int_equal(deliver(inbox(), "Subject: a\r\n\r\nb", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), "Subject: a\r\n\r\nc", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), "Subject: a\r\n\r\nb", 1000, &d), HOOK_DONE);
+	assert_int_equal(deliver(inbox(), ID("<>") "b", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<>") "c", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), "", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), "", 1000, &d), HOOK_DONE);
+}
+
+static void test_very_long_ids_are_told_apart(void **state)
+{
+	char text[3000] = "Message-ID: <";
+	struct delivery d;
+
+	(void)state;
+	memset(text + strlen(text), 'x', 2000);
+	strcat(text, "a>\r\n\r\n");
+	assert_int_equal(deliver(inbox(), text, 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), text, 1000, &d), HOOK_DONE);
+	text[20] = 'y';
+	assert_int_equal(deliver(inbox(), text, 1000, &d), HOOK_PASS);
+}
+
+static void test_after_its_days_a_message_is_new_again(void **state)
+{
+	uint64_t days = CONFIG_DEDUP_DAYS * 86400u;
+	struct delivery d;
+
+	(void)state;
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000 + days - 1, &d), HOOK_DONE);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000 + days, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1001 + days, &d), HOOK_DONE);
+	/* A clock that went back does not make it new. */
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 500, &d), HOOK_DONE);
+}
+
+static int count_one(void *arg, struct str key, struct str value)
+{
+	(void)key;
+	(void)value;
+	++*(int *)arg;
+	return 0;
+}
+
+static void test_old_entries_are_forgotten_and_counted(void **state)
+{
+	struct delivery d;
+	struct buf out = {0};
+	int n = 0;
+
+	(void)state;
+	deliver(inbox(), ID("<old@x>"), 1000, &d);
+	deliver(inbox(), ID("<new@x>"), (uint64_t)time(NULL), &d);
+	dedup_feature.tick(&mail);
+	store_kv_each(mail.store, dedup_feature.kv_space, count_one, &n);
+	assert_int_equal(n, 1);
+	dedup_feature.metrics(&mail, &out);
+	buf_addc(&out, '\0');
+	assert_non_null(strstr(buf_str(&out).p, "dedup_forgotten 1\n"));
+	buf_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_the_same_message_id_is_a_duplicate_with_the_barrier_of_the_original),
+		T(test_other_ids_and_other_mailboxes_are_not),
+		T(test_without_an_id_all_bytes_count),
+		T(test_very_long_ids_are_told_apart),
+		T(test_after_its_days_a_message_is_new_again),
+		T(test_old_entries_are_forgotten_and_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: 0BSD
+"""Duplicate suppression on the wire, compiled in and not."""
+
+import os
+import re
+
+from harness.client import message
+
+MAIL = "MAIL FROM:<a@example.org>"
+
+
+def send(server, text, to="demo"):
+    with server.raw_lmtp() as wire:
+        wire.reply()
+        wire.smtp("LHLO pc")
+        wire.smtp(MAIL)
+        assert wire.smtp(f"RCPT TO:<{to}>")[0] == 250
+        assert wire.smtp("DATA")[0] == 354
+        wire.send(text + "\r\n.\r\n")
+        return wire.reply()
+
+
+def count(server, user="demo"):
+    client = server.imap(user)
+    n = int(client.select(readonly=True)[1][0])
+    client.logout()
+    return n
+
+
+def test_a_second_delivery_is_accepted_and_stored_only_if_dedup_is_off(server, config):
+    text = message("twice", ident=f"twice-{os.getpid()}")
+    before = count(server)
+    assert send(server, text) == (250, "2.1.5 <demo> stored")
+    code, said = send(server, text)
+    assert code == 250
+    if "DEDUP" in config:
+        assert said == "2.1.5 <demo> duplicate"
+        assert count(server) == before + 1
+    else:
+        assert said == "2.1.5 <demo> stored"
+        assert count(server) == before + 2
+
+
+def test_another_user_gets_the_message_too(server):
+    text = message("both", ident=f"both-{os.getpid()}")
+    before = count(server, "other")
+    for user in ("demo", "other"):
+        assert send(server, text, user)[1] == f"2.1.5 <{user}> stored"
+    assert count(server, "other") == before + 1
+
+
+def test_metrics_name_duplicates_if_compiled_in_and_only_then(server, config):
+    text = message("counted", ident=f"counted-{os.getpid()}")
+    send(server, text)
+    send(server, text)
+    stat = server.control("stat").stdout
+    found = re.search(r"(?m)^dedup_duplicates (\d+)$", stat)
+    if "DEDUP" in config:
+        assert int(found.group(1)) >= 1
+    else:
+        assert not found
+
+
+def test_what_was_delivered_is_remembered_over_kill_and_checkpoint(fresh, config):
+    fresh.start()
+    texts = [message(f"kept {i}", ident=f"kept-{i}") for i in range(4)]
+    send(fresh, texts[0])
+    fresh.control("checkpoint")
+    send(fresh, texts[1])
+    fresh.kill_all()
+    fresh.start()
+    send(fresh, texts[2])
+    fresh.restart()
+    replies = [send(fresh, text)[1] for text in texts]
+    word = "duplicate" if "DEDUP" in config else "stored"
+    assert replies == [f"2.1.5 <demo> {word}"] * 3 + ["2.1.5 <demo> stored"]
+    assert count(fresh) == (4 if "DEDUP" in config else 7)
