@@ -170,7 +170,7 @@ int fetch_section_range(struct imap_content *x, const struct fetch_section *sect
 static bool is_listed(const struct fetch_section *section, struct str name)
 {
 	for (unsigned i = 0; i < section->n_fields; i++) {
-		if (str_ieq(section->fields[i], name))
+		if (section->fields[i].len == name.len && str_ieq(section->fields[i], name))
 			return true;
 	}
 	return false;
