@@ -57,4 +57,4 @@ Read it over IMAP:
 
 Ctrl-C ends it. Other ports: make run IMAP_PORT=N LMTP_PORT=N
 END
-exec "$bin" serve --data "$top"
+exec "$bin" serve -c "$top/satchel.conf" --data "$top"
