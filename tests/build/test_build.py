@@ -127,7 +127,7 @@ def test_dev_makes_warnings_errors(tmp_path):
 
 
 def test_install_puts_the_program_and_the_licences_under_destdir(tmp_path):
-    tree = Tree(pathlib.Path(STATIC).parent)
+    tree = Tree(os.path.relpath(pathlib.Path(STATIC).parent, TOP))
     root = tmp_path / "root"
     tree.make("install", f"DESTDIR={root}", f"KCONFIG_CONFIG={os.environ['SATCHEL_CONFIG']}")
     program = root / "usr/sbin/satchel"
