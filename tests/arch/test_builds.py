@@ -84,21 +84,6 @@ def test_symbols_of_a_feature_begin_with_the_name_of_its_folder(largest):
     assert not wrong
 
 
-PREFIXES = {"imap": ("imap_",), "lmtp": ("lmtp_",), "mime": ("mime_", "charset_", "header_"),
-            "store": ("store_", "view_")}
-
-
-@pytest.mark.parametrize("module", sorted(PREFIXES))
-def test_public_functions_of_a_module_begin_with_its_name(largest, module):
-    wrong = []
-    for compiled in (largest.out / "obj/core" / module).glob("*.o"):
-        done = subprocess.run(["nm", "-g", "--defined-only", compiled], capture_output=True, text=True,
-                              check=True)
-        wrong += [f"{compiled.name}: {line.split()[-1]}" for line in done.stdout.splitlines()
-                  if not line.split()[-1].startswith(PREFIXES[module])]
-    assert not wrong
-
-
 def test_deleting_any_one_feature_folder_leaves_a_tree_that_builds(tmp_path):
     top = copy_of_sources(tmp_path)
     names = [name for name, _folder in features()]

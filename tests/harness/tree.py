@@ -49,8 +49,8 @@ class Tree:
         return set(re.findall(r"(?m)^LOAD (\S+)$", text)) | set(re.findall(r"\((\S+\.l?o)\)", text))
 
     def symbols(self):
-        """Names defined in the unstripped binary."""
-        done = subprocess.run(["nm", "--defined-only", f"{self.binary}.debug"], capture_output=True,
+        """Names that the unstripped binary defines for more than one source file."""
+        done = subprocess.run(["nm", "--defined-only", "-g", f"{self.binary}.debug"], capture_output=True,
                               text=True, check=True)
         return {line.split()[-1] for line in done.stdout.splitlines()}
 
