@@ -55,7 +55,12 @@ struct imap_cmd {
 enum imap_status { IMAP_OK, IMAP_NO, IMAP_BAD };
 
 /* ENABLEd (RFC 5161); sticky for the session. */
-enum imap_enabled { IMAP_ENABLED_REV2 = 1, IMAP_ENABLED_UTF8 = 2, IMAP_ENABLED_CONDSTORE = 4, IMAP_ENABLED_QRESYNC = 8 };
+enum imap_enabled {
+	IMAP_ENABLED_REV2 = 1,
+	IMAP_ENABLED_UTF8 = 2,
+	IMAP_ENABLED_CONDSTORE = 4,
+	IMAP_ENABLED_QRESYNC = 8,
+};
 
 struct imap_session {
 	struct session base;        /* first */

@@ -129,8 +129,9 @@ def test_no_function_body_holds_a_preprocessor_condition():
 
 def test_a_features_switch_appears_in_its_own_folder_alone():
     wrong = []
-    for name, folder in features():
-        word = re.compile(rf"\b(ENABLE|CONFIG)_{name.upper()}(_\w+)?\b")
+    for _name, folder in features():
+        symbols = re.findall(r"(?m)^config (\w+)$", (folder / "Kconfig").read_text())
+        word = re.compile(rf"\b(ENABLE|CONFIG)_({'|'.join(symbols)})\b")
         for path in CODE:
             if path.parent != folder and (hit := word.search(path.read_text())):
                 wrong.append(f"{path.relative_to(TOP)} uses {hit.group(0)}")
