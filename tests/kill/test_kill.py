@@ -3,6 +3,7 @@
 back other than it was sent, UIDs keep their meaning."""
 
 import hashlib
+import itertools
 import os
 import random
 import re
@@ -15,6 +16,9 @@ from harness.server import Server, Wire
 KILLS = int(os.environ.get("KILLS", "150"))
 SENDERS = 6
 USERS = ("anna", "boris", "chris")
+# Of messages: never used again, also after a lost connection, or duplicate suppression would
+# rightly drop the second.
+NUMBERS = itertools.count(1)
 
 
 class History:
@@ -41,23 +45,21 @@ def connected(work):
     """Wraps a sender: lost connections and refusals during restarts are part of the game."""
     def run(server, history, seed):
         rng = random.Random(seed)
-        count = 0
         while not history.stop:
             try:
-                count = work(server, history, rng, seed, count)
+                work(server, history, rng, seed)
             except (OSError, AssertionError, ValueError):
                 time.sleep(0.01)
     return run
 
 
 @connected
-def deliver(server, history, rng, seed, count):
+def deliver(server, history, rng, seed):
     with Wire(("127.0.0.1", server.lmtp_port), timeout=10) as wire:
         assert wire.reply()[0] == 220
         assert wire.smtp("LHLO load")[0] == 250
         while not history.stop:
-            count += 1
-            ident = f"d{seed}-{count}"
+            ident = f"d{seed}-{next(NUMBERS)}"
             to = rng.sample(USERS, rng.choice((1, 1, 3)))
             body = body_of(ident, rng)
             wire.send(f"MAIL FROM:<a@b>\r\n" + "".join(f"RCPT TO:<{u}>\r\n" for u in to) + "DATA\r\n")
@@ -70,18 +72,16 @@ def deliver(server, history, rng, seed, count):
                 if good and wire.reply()[0] == 250:
                     with history.lock:
                         history.acknowledged[user, ident] = digest(body)
-    return count
 
 
 @connected
-def append_and_flag(server, history, rng, seed, count):
+def append_and_flag(server, history, rng, seed):
     user = USERS[seed % len(USERS)]
     wire = Wire(("127.0.0.1", server.imap_port), timeout=10).login(user)
     with wire:
         wire.ok("SELECT INBOX")
         while not history.stop:
-            count += 1
-            ident = f"a{seed}-{count}"
+            ident = f"a{seed}-{next(NUMBERS)}"
             body = body_of(ident, rng)
             message = f"Message-ID: <{ident}@kill>\r\nSubject: {ident}\r\n\r\n{body}"
             done = wire.ok(f"APPEND INBOX (\\Flagged) {{{len(message)}+}}\r\n{message}")[-1]
@@ -94,7 +94,6 @@ def append_and_flag(server, history, rng, seed, count):
             wire.ok(f"UID STORE {uid} +FLAGS (\\Answered $Kept)")
             with history.lock:
                 history.flagged[user, uid] = True
-    return count
 
 
 def read_back(server, user):
