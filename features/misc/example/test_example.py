@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: 0BSD
+"""The example, compiled in and not: each place where a feature can do something, from outside."""
+
+import re
+
+from harness.client import message
+
+
+def reached(server):
+    found = re.search(r"(?m)^example_reached (\d+)$", server.control("stat").stdout)
+    return int(found.group(1)) if found else None
+
+
+def test_its_command_and_capability_are_there_if_compiled_in_and_only_then(server, config):
+    with server.raw_imap() as wire:
+        wire.line()
+        assert b"XEXAMPLE" not in b" ".join(wire.ok("CAPABILITY")).split()  # not before login
+        wire.ok(f'LOGIN demo "{server.password}"')
+        announced = b"XEXAMPLE" in b" ".join(wire.ok("CAPABILITY")).split()
+        answer = wire.command("XEXAMPLE")
+        if "EXAMPLE" in config:
+            assert announced and answer == [b"* XEXAMPLE nothing done", answer[-1]]
+            assert b" OK" in answer[-1]
+            assert b" BAD" in wire.command("XEXAMPLE more")[-1]
+        else:
+            assert not announced and b" BAD" in answer[-1]
+
+
+def test_sessions_and_deliveries_reach_it_if_compiled_in_and_only_then(server, config):
+    before = reached(server)
+    server.deliver(message("for the example"))
+    client = server.imap()
+    client.select()
+    client.logout()
+    if "EXAMPLE" in config:
+        assert reached(server) > before + 4
+    else:
+        assert before is None
+
+
+def test_its_words_on_the_command_line_are_known_if_compiled_in_and_only_then(server, config):
+    control, cli = server.control("example", check=False), server.control("example-cli", check=False)
+    if "EXAMPLE" in config:
+        assert re.fullmatch(r"does nothing, reached \d+ times\n", control.stdout)
+        assert cli.stdout == "This is an example.\n"
+    else:
+        assert control.returncode != 0 and cli.returncode != 0
+
+
+def test_its_setting_is_known_if_compiled_in_and_only_then(server, config, tmp_path):
+    conf = tmp_path / "x.conf"
+    conf.write_text("example_text: little\n")
+    done = server.cli("--check-config", "-c", str(conf), check=False)
+    if "EXAMPLE" in config:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode != 0 and "example_text" in done.stderr
