@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct imap_session session;
 static struct store *store;
+static struct loop *loop;
 static char dir[] = "/tmp/satchel-fuzz-XXXXXX";
 
 static void need(bool holds)
@@ -34,6 +35,8 @@ static void close_session(void)
 {
 	view_close(&session.view);
 	store_close(&store);
+	loop_turn(loop, 0);
+	loop_free(&loop);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -47,7 +50,8 @@ static void open_session(void)
 	log_init("fuzz", LOG_LEVEL_ERROR, false);
 	need(mkdtemp(dir) != NULL);
 	o.dir = dir;
-	store = store_open(loop_new(), &o, &error);
+	loop = loop_new();
+	store = store_open(loop, &o, &error);
 	need(store && account_open(store, STR("user"), true, &account) == 1);
 	session.view = view_open(mailbox_find(account, STR("INBOX")), false);
 	need(session.view != NULL && !atexit(close_session));
