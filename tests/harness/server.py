@@ -30,9 +30,11 @@ def binaries():
 
 
 def config_symbols():
-    """CONFIG_ symbols of the build under test that are set, as a dict of texts."""
+    """CONFIG_ symbols of the binary under test that are set, as it says itself, as a dict of texts."""
     symbols = {}
-    for line in pathlib.Path(os.environ["SATCHEL_CONFIG"]).read_text().splitlines():
+    text = subprocess.run([os.environ["SATCHEL"], "config", "--kconfig"], capture_output=True, text=True,
+                          check=True, timeout=30).stdout
+    for line in text.splitlines():
         if line.startswith("CONFIG_") and "=" in line:
             name, value = line.split("=", 1)
             symbols[name[len("CONFIG_"):]] = value.strip('"')
