@@ -116,13 +116,23 @@ int settings_defaults(const struct setting *const *table, size_t n)
 	return 0;
 }
 
+static bool is_named(const struct setting *s, struct str key)
+{
+	struct str name = str_from(s->key);
+
+	if (name.len && name.p[name.len - 1] == '*')
+		return name.len <= key.len &&
+		       str_eq((struct str){name.p, name.len - 1}, (struct str){key.p, name.len - 1});
+	return str_eq(name, key);
+}
+
 static size_t find(const struct setting *const *table, size_t n, struct str key)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (str_eq(str_from(table[i]->key), key))
-			return i;
-	}
-	return n;
+	size_t i = 0;
+
+	while (i < n && !is_named(table[i], key))
+		i++;
+	return i;
 }
 
 /* One line without its end.  Appends what is wrong to `why`. */
@@ -145,8 +155,8 @@ static void parse_line(const struct setting *const *table, size_t n, struct str 
 		return;
 	}
 	if (!table[i]->target) {
-		buf_addv(why, table[i]->key, " needs ", table[i]->symbol,
-			", which is not in this binary", NULL);
+		buf_addstr(why, key);
+		buf_addv(why, " needs ", table[i]->symbol, ", which is not in this binary", NULL);
 		return;
 	}
 	if (values[i].given) {

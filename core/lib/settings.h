@@ -20,7 +20,7 @@ enum setting_type {
 };
 
 struct setting {
-	const char *key;
+	const char *key;      /* one without a target may end in '*': all keys that begin so */
 	enum setting_type type;
 	const char *value;    /* the default, as text */
 	uint64_t min, max;    /* of a number */

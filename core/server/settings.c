@@ -11,6 +11,7 @@
 #include "core/lib/file.h"
 #include "core/lib/log.h"
 #include "core/lib/vec.h"
+#include "core/server/cli.h"
 #include "generated/version.h"
 
 #define FILE_MAX_BYTES (256 * 1024)
@@ -28,12 +29,54 @@ static void add_table(const struct setting *table)
 	}
 }
 
+/* Keys of a feature begin with its name, which is its symbol's too: an entry for each symbol that
+ * is not set lets the parser say what is missing.  `symbol` is CONFIG_X. */
+static void add_absent(struct str symbol)
+{
+	struct setting *s = calloc(1, sizeof(*s));
+	struct buf key = {0}, name = {0};
+
+	buf_addstr(&name, symbol);
+	buf_addc(&name, '\0');
+	for (size_t i = sizeof("CONFIG_") - 1; i < symbol.len; i++)
+		buf_addc(&key, (char)(symbol.p[i] >= 'A' && symbol.p[i] <= 'Z' ? symbol.p[i] + 32
+									       : symbol.p[i]));
+	buf_add(&key, "_*", 3);
+	if (!s || key.failed || name.failed)
+		die("no memory for the settings", NULL);
+	s->key = key.data;
+	s->symbol = name.data;
+	s->value = s->help = "";
+	if (vec_push(&all, s))
+		die("no memory for the settings", NULL);
+}
+
+static void add_absent_features(void)
+{
+	struct buf text = {0};
+	struct cursor c;
+	bool ended;
+
+	srv_about_kconfig(&text);
+	c = cursor_from(buf_str(&text));
+	while (!cursor_done(&c)) {
+		struct str line = cursor_take_line(&c, &ended), word, symbol, rest = line;
+
+		if (str_word(&rest, " ", &word) && str_eq(word, STR("#")) &&
+			str_word(&rest, " ", &symbol) && str_istarts(symbol, STR("CONFIG_")) &&
+			str_eq(str_trim(rest), STR("is not set")))
+			add_absent(symbol);
+	}
+	buf_free(&text);
+}
+
 const struct setting *const *srv_settings_all(size_t *n_r)
 {
 	if (all.n == 0) {
 		add_table(srv_settings_table);
 		FEATURE_EACH (f)
 			add_table(f->settings);
+		add_absent_features();
 	}
 	*n_r = all.n;
 	return all.v;
@@ -191,7 +234,9 @@ void srv_settings_man(struct buf *out)
 		"SIGHUP makes a running server read the file again; if it has errors, the "
 		"settings stay as they were.\n.SH KEYS\n",
 		NULL);
-	for (size_t i = 0; i < n; i++)
-		add_man_entry(out, table[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (table[i]->target)
+			add_man_entry(out, table[i]);
+	}
 	buf_adds(out, ".SH SEE ALSO\n.BR satchel (8)\n");
 }

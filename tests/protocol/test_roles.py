@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: 0BSD
 """Four processes: each may die at any moment and comes back, the others go on; signals; settings."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import pytest
 
 from harness.server import ROLES, Server, Wire, free_port, wait_gone
 
-MESSAGE = "Subject: a test\r\n\r\nbody\r\n"
+NUMBERS = itertools.count(1)
 
 
 def login_works(server, seconds=30):
@@ -34,7 +35,7 @@ def delivery_works(server, seconds=30):
     end = time.monotonic() + seconds
     while True:
         try:
-            server.deliver(MESSAGE)
+            server.deliver(f"Message-ID: <{next(NUMBERS)}@roles>\r\nSubject: a test\r\n\r\nbody\r\n")
             return
         except (OSError, AssertionError):
             assert time.monotonic() < end, server.log()
@@ -186,6 +187,37 @@ def test_check_config_names_file_and_line(fresh):
     ]
     fresh.conf.write_text("hostname: a\n")
     assert fresh.cli("--check-config", "-c", str(fresh.conf)).stdout == f"{fresh.conf}: ok\n"
+
+
+def test_a_key_of_a_feature_that_is_not_in_the_binary_names_its_symbol(fresh, config):
+    absent = "CONFIG_EXAMPLE" if "EXAMPLE" not in config else None
+    fresh.conf.write_text("example_level: 1\nexampel_level: 1\n")
+    done = fresh.cli("--check-config", "-c", str(fresh.conf), check=False)
+    lines = done.stderr.splitlines()
+    assert lines[-1] == f"{fresh.conf}:2: unknown key exampel_level"
+    if absent:
+        assert lines[0] == f"{fresh.conf}:1: example_level needs {absent}, which is not in this binary"
+
+
+def test_the_manual_explains_every_key(fresh):
+    page = pathlib.Path("docs/man/satchel.conf.5").read_text()
+    keys = [line.split(":")[0] for line in fresh.cli("config").stdout.splitlines()]
+    assert "imap_listen" in keys and len(keys) > 15
+    assert [key for key in keys if f".BR {key} " not in page and not key.startswith("example_")] == []
+
+
+def test_one_session_too_many_is_told_to_come_later(fresh):
+    fresh.settings["sessions_max"] = "2"
+    fresh.start()
+    with fresh.raw_imap().login() as first, fresh.raw_imap().login() as second:
+        with fresh.raw_imap() as third:
+            third.line()
+            assert third.command(f'LOGIN demo "{fresh.password}"')[-1].startswith(
+                b"t1 NO [UNAVAILABLE] too many sessions")
+            assert third.line().startswith(b"* BYE")
+        first.ok("NOOP")
+        second.ok("LOGOUT")
+    login_works(fresh)
 
 
 def test_a_busy_address_is_named_with_the_key_that_changes_it(fresh):

@@ -18,9 +18,10 @@ static const struct setting s_name = {"name", SETTING_STRING, "none", 0, 0, &nam
 static const struct setting s_count = {"count", SETTING_NUMBER, "7", 1, 10, &count, "", NULL};
 static const struct setting s_flag = {"flag", SETTING_BOOL, "no", 0, 0, &flag, "", NULL};
 static const struct setting s_gone = {"gone", SETTING_NUMBER, "1", 0, 9, NULL, "", "CONFIG_GONE"};
-static const struct setting *const table[] = {&s_name, &s_count, &s_flag, &s_gone};
+static const struct setting s_lost = {"lost_*", SETTING_STRING, "", 0, 0, NULL, "", "CONFIG_LOST"};
+static const struct setting *const table[] = {&s_name, &s_count, &s_flag, &s_gone, &s_lost};
 
-#define N 4
+#define N 5
 
 static int parse(const char *text, struct buf *errors)
 {
@@ -55,7 +56,7 @@ static void a_bad_file_reports_every_line_and_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(parse("name: kept\ncount: 3", &errors), 0);
 	assert_int_equal(parse("name: lost\ncount: 11\n\nflag: maybe\nnothing\ncolour: red\n"
-			       "gone: 1\nname: again\ncount: 0\n",
+			       "gone: 1\nname: again\ncount: 0\nlost_days: 1\nlost: 1\n",
 				 &errors),
 		-1);
 	assert_true(str_eq(buf_str(&errors),
@@ -65,7 +66,9 @@ static void a_bad_file_reports_every_line_and_changes_nothing(void **state)
 		    "t.conf:6: unknown key colour\n"
 		    "t.conf:7: gone needs CONFIG_GONE, which is not in this binary\n"
 		    "t.conf:8: name is given twice\n"
-		    "t.conf:9: count is given twice\n")));
+		    "t.conf:9: count is given twice\n"
+		    "t.conf:10: lost_days needs CONFIG_LOST, which is not in this binary\n"
+		    "t.conf:11: unknown key lost\n")));
 	assert_string_equal(name, "kept");
 	assert_int_equal(count, 3);
 	buf_free(&errors);

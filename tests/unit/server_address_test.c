@@ -125,6 +125,8 @@ static void every_setting_is_named_once_and_explained_in_the_manual(void **state
 	srv_settings_man(&out);
 	buf_addc(&out, '\0');
 	for (size_t i = 0; i < n; i++) {
+		if (!table[i]->target)
+			continue;
 		assert_non_null(strstr(buf_str(&out).p, table[i]->key));
 		assert_true(strlen(table[i]->help) > 20);
 		for (size_t k = 0; k < i; k++)
