@@ -12,12 +12,14 @@
 static const char *log_role = "";
 static enum log_level log_level = LOG_LEVEL_INFO;
 static bool log_priorities;
+static pid_t log_pid; /* a system call for each line otherwise */
 
 void log_init(const char *role, enum log_level level, bool priorities)
 {
 	log_role = role;
 	log_level = level;
 	log_priorities = priorities;
+	log_pid = getpid();
 }
 
 static char *next_slot(void)
@@ -117,7 +119,7 @@ static void begin(struct line *l, enum log_level level, const char *event)
 		add_byte(l, ' ');
 		add_text(l, log_role);
 		add_byte(l, '[');
-		add_text(l, log_num(getpid()));
+		add_text(l, log_num(log_pid));
 		add_byte(l, ']');
 	}
 	add_text(l, ": ");
