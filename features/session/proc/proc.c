@@ -146,9 +146,10 @@ static void write_file(struct proc_slot *slot)
 	/* Whole in one write, then cut: a reader may see two lines, never half a one. */
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd >= 0) {
-		slot->written = true;
-		if (write(fd, buf_str(&line).p, line.len) < 0 || ftruncate(fd, (off_t)line.len))
+		if (write(fd, buf_str(&line).p, line.len) < 0 ||
+			(line.len < slot->written && ftruncate(fd, (off_t)line.len)))
 			log_debug("proc file", "why", strerror(errno), NULL);
+		slot->written = line.len;
 		close(fd);
 	}
 	buf_free(&line);

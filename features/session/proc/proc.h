@@ -12,8 +12,8 @@ struct session;
 struct proc_slot { /* per session */
 	struct session *session;
 	struct proc_slot *prev, *next;
-	bool queued;  /* among those to be written */
-	bool written; /* there is a file */
+	bool queued;    /* among those to be written */
+	size_t written; /* bytes in its file, 0: there is none */
 };
 
 /* Appends text without control bytes, "-" for none. */
