@@ -3,18 +3,15 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/auth/exchange.h"
 #include "core/lib/file.h"
 #include "core/lib/log.h"
-
-/* Each connection before login has one exchange at most. */
-#define QUEUE_MAX CONFIG_PRELOGIN_CONNECTIONS
-/* musl's 128 KB would do; libsasl2 has buffers of some KB on the stack. */
-#define STACK_BYTES (256 * 1024)
 
 int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r)
 {
@@ -24,149 +21,12 @@ int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret 
 	pthread_mutex_lock(&a->users_lock);
 	rc = users_find(a->users, name, secret_r);
 	pthread_mutex_unlock(&a->users_lock);
-	if (rc < 0) {
+	if (rc < 0 && !x->unavailable) {
 		log_error("users.cdb cannot be read", "reason",
 			errno == EPROTO ? "damaged" : strerror(errno), NULL);
 		x->unavailable = true;
 	}
 	return rc;
-}
-
-/* Takes the next exchange, or waits for one; NULL when it is time to stop. */
-static struct auth_exchange *next_exchange(struct auth *a)
-{
-	struct auth_exchange *x;
-
-	pthread_mutex_lock(&a->lock);
-	while (!a->head && !a->stopping)
-		pthread_cond_wait(&a->wake, &a->lock);
-	x = a->stopping ? NULL : a->head;
-	if (x) {
-		a->head = x->next;
-		if (!a->head)
-			a->tail = NULL;
-		a->queued--;
-		x->waiting = false;
-	}
-	pthread_mutex_unlock(&a->lock);
-	return x;
-}
-
-static void *work(void *arg)
-{
-	struct auth *a = arg;
-	struct auth_exchange *x;
-
-	while ((x = next_exchange(a))) {
-		auth_sasl_run(x);
-		loop_post(a->loop, &x->job);
-	}
-	return NULL;
-}
-
-static int start_threads(struct auth *a)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int rc = 0;
-
-	/* Signals are the loop's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	while (!rc && a->thread_count < CONFIG_AUTH_WORKERS) {
-		rc = pthread_create(&a->threads[a->thread_count], &attr, work, a);
-		if (!rc)
-			a->thread_count++;
-	}
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = rc;
-	return a->thread_count ? 0 : -1;
-}
-
-static void stop_threads(struct auth *a)
-{
-	pthread_mutex_lock(&a->lock);
-	a->stopping = true;
-	pthread_cond_broadcast(&a->wake);
-	pthread_mutex_unlock(&a->lock);
-	while (a->thread_count)
-		pthread_join(a->threads[--a->thread_count], NULL);
-}
-
-static int fail(struct buf *error_r, const char *what)
-{
-	buf_addv(error_r, what, ": ", strerror(errno), NULL);
-	return -1;
-}
-
-static int start(struct auth *a, int dirfd, const char *hostname, struct buf *error_r)
-{
-	unsigned char nothing[32];
-
-	file_random(nothing, sizeof(nothing));
-	if (user_secret_make(STR("nobody"), CONFIG_SCRAM_ITERATIONS, &a->nobody))
-		return fail(error_r, "hashing");
-	/* No password has this hash. */
-	memcpy(a->nobody.stored_key, nothing, sizeof(nothing));
-	a->hostname = strdup(hostname && *hostname ? hostname : "localhost");
-	a->users = users_open(dirfd);
-	if (!a->hostname || !a->users)
-		return fail(error_r, "authentication");
-	if (auth_sasl_start(a, error_r))
-		return -1;
-	if (start_threads(a)) {
-		fail(error_r, "threads");
-		auth_sasl_stop();
-		return -1;
-	}
-	return 0;
-}
-
-static void release(struct auth *a)
-{
-	users_close(&a->users);
-	pthread_mutex_destroy(&a->users_lock);
-	pthread_mutex_destroy(&a->lock);
-	pthread_cond_destroy(&a->wake);
-	free(a->hostname);
-	free(a);
-}
-
-struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct buf *error_r)
-{
-	struct auth *a = calloc(1, sizeof(*a));
-
-	if (!a) {
-		fail(error_r, "authentication");
-		return NULL;
-	}
-	a->loop = l;
-	pthread_mutex_init(&a->users_lock, NULL);
-	pthread_mutex_init(&a->lock, NULL);
-	pthread_cond_init(&a->wake, NULL);
-	if (start(a, dirfd, hostname, error_r)) {
-		release(a);
-		return NULL;
-	}
-	return a;
-}
-
-void auth_free(struct auth **a)
-{
-	if (!*a)
-		return;
-	stop_threads(*a);
-	for (struct auth_exchange *x = (*a)->all; x; x = x->all_next) {
-		sasl_dispose(&x->conn);
-		x->busy = x->busy && !x->waiting; /* one that still waits will never be posted */
-		x->auth = NULL;
-	}
-	auth_sasl_stop();
-	release(*a);
-	*a = NULL;
 }
 
 static void destroy(struct auth_exchange *x)
@@ -190,11 +50,9 @@ static void destroy(struct auth_exchange *x)
 	free(x);
 }
 
-/* On the loop's thread: what a worker (or enqueue) found out goes to the caller. */
-static void deliver(struct loop_job *job)
+/* What a worker found out goes to the caller, or nowhere when nobody waits any more. */
+static void deliver(struct auth_exchange *x)
 {
-	struct auth_exchange *x =
-		(struct auth_exchange *)((char *)job - offsetof(struct auth_exchange, job));
 	struct auth_answer answer = {
 		.status = x->status,
 		.data = buf_str(&x->data),
@@ -203,11 +61,117 @@ static void deliver(struct loop_job *job)
 	};
 
 	x->busy = false;
-	/* Nobody waits any more, or auth itself has gone. */
 	if (x->abandoned)
 		destroy(x);
-	else if (x->auth)
+	else
 		x->done(x, x->arg, &answer);
+}
+
+static void deliver_all(struct loop_fd *ready, uint32_t events)
+{
+	struct auth *a = (struct auth *)((char *)ready - offsetof(struct auth, ready));
+	struct auth_exchange *x;
+	uint64_t count;
+	ssize_t ignored = read(ready->fd, &count, sizeof(count));
+
+	(void)ignored;
+	(void)events;
+	while ((x = auth_workers_done(a)))
+		deliver(x);
+}
+
+static int fail(struct buf *error_r, const char *what)
+{
+	buf_addv(error_r, what, ": ", strerror(errno), NULL);
+	return -1;
+}
+
+static int start(struct auth *a, int dirfd, const char *hostname, struct buf *error_r)
+{
+	unsigned char nothing[32];
+
+	file_random(nothing, sizeof(nothing));
+	if (user_secret_make(STR("nobody"), CONFIG_SCRAM_ITERATIONS, &a->nobody))
+		return fail(error_r, "hashing");
+	/* No password has this hash. */
+	memcpy(a->nobody.stored_key, nothing, sizeof(nothing));
+	a->hostname = strdup(hostname && *hostname ? hostname : "localhost");
+	a->users = users_open(dirfd);
+	if (!a->hostname || !a->users)
+		return fail(error_r, "authentication");
+	a->ready.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (a->ready.fd < 0 || loop_add(a->loop, &a->ready, EPOLLIN))
+		return fail(error_r, "authentication");
+	if (auth_sasl_start(a, error_r))
+		goto leave_loop;
+	if (auth_workers_start(a)) {
+		fail(error_r, "threads");
+		goto stop_sasl;
+	}
+	return 0;
+
+stop_sasl:
+	auth_sasl_stop();
+leave_loop:
+	loop_del(a->loop, &a->ready);
+	return -1;
+}
+
+static void release(struct auth *a)
+{
+	if (a->ready.fd >= 0)
+		close(a->ready.fd);
+	users_close(&a->users);
+	pthread_mutex_destroy(&a->users_lock);
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->wake);
+	free(a->hostname);
+	free(a);
+}
+
+struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct buf *error_r)
+{
+	struct auth *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		fail(error_r, "authentication");
+		return NULL;
+	}
+	a->loop = l;
+	a->ready.fd = -1;
+	a->ready.ready = deliver_all;
+	pthread_mutex_init(&a->users_lock, NULL);
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->wake, NULL);
+	if (start(a, dirfd, hostname, error_r)) {
+		release(a);
+		return NULL;
+	}
+	return a;
+}
+
+void auth_free(struct auth **auth)
+{
+	struct auth *a = *auth;
+	struct auth_exchange *next;
+
+	if (!a)
+		return;
+	auth_workers_stop(a);
+	loop_del(a->loop, &a->ready);
+	for (struct auth_exchange *x = a->all; x; x = next) {
+		next = x->all_next;
+		x->busy = false;
+		if (x->abandoned) {
+			destroy(x);
+		} else {
+			sasl_dispose(&x->conn);
+			x->auth = NULL;
+		}
+	}
+	auth_sasl_stop();
+	release(a);
+	*auth = NULL;
 }
 
 static void answer_without_work(struct auth_exchange *x, enum prelogin_auth status, const char *why)
@@ -216,55 +180,13 @@ static void answer_without_work(struct auth_exchange *x, enum prelogin_auth stat
 	x->finished = true;
 	buf_clear(&x->data);
 	buf_adds(&x->data, why);
-	loop_post(x->auth->loop, &x->job);
+	auth_workers_hand_back(x);
 }
 
 static void enqueue(struct auth_exchange *x)
 {
-	struct auth *a = x->auth;
-	bool full;
-
-	x->next = NULL;
-	pthread_mutex_lock(&a->lock);
-	full = a->queued >= QUEUE_MAX;
-	if (!full) {
-		x->waiting = true;
-		if (a->tail)
-			a->tail->next = x;
-		else
-			a->head = x;
-		a->tail = x;
-		a->queued++;
-		pthread_cond_signal(&a->wake);
-	}
-	pthread_mutex_unlock(&a->lock);
-	if (full)
+	if (!auth_workers_add(x))
 		answer_without_work(x, PRELOGIN_AUTH_UNAVAILABLE, "");
-}
-
-/* True if x was still waiting and is out of the queue now. */
-static bool dequeue(struct auth_exchange *x)
-{
-	struct auth *a = x->auth;
-	struct auth_exchange *before = NULL;
-	bool waiting;
-
-	pthread_mutex_lock(&a->lock);
-	waiting = x->waiting;
-	if (waiting) {
-		for (struct auth_exchange *y = a->head; y != x; y = y->next)
-			before = y;
-		if (before)
-			before->next = x->next;
-		else
-			a->head = x->next;
-		if (a->tail == x)
-			a->tail = before;
-		a->queued--;
-		x->waiting = false;
-	}
-	pthread_mutex_unlock(&a->lock);
-	return waiting;
 }
 
 static struct auth_exchange *make_exchange(struct auth *a, enum auth_kind kind, const char *service,
@@ -275,7 +197,6 @@ static struct auth_exchange *make_exchange(struct auth *a, enum auth_kind kind, 
 	if (!x)
 		return NULL;
 	x->auth = a;
-	x->job.run = deliver;
 	x->kind = kind;
 	x->secure = secure;
 	x->done = done;
@@ -386,8 +307,8 @@ void auth_end(struct auth_exchange **x)
 	if (!gone)
 		return;
 	*x = NULL;
-	if (gone->busy && !(gone->auth && dequeue(gone)))
-		gone->abandoned = true; /* deliver() is on its way */
+	if (gone->busy && !auth_workers_cancel(gone))
+		gone->abandoned = true; /* deliver() or auth_free() comes by */
 	else
 		destroy(gone);
 }

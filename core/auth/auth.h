@@ -19,7 +19,7 @@ struct auth_exchange;
  * global.  NULL + error_r. */
 struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct buf *error_r);
 /* Stops the threads (waits for the passwords being hashed).  Exchanges still there get no answer;
- * auth_end() is due for them as ever. */
+ * auth_end() is due for them as ever.  Not to be called by an auth_done. */
 void auth_free(struct auth **a);
 
 struct auth_answer {

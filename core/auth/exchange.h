@@ -3,9 +3,9 @@
 #define CORE_AUTH_EXCHANGE_H
 
 /*
- * Inside core/auth: auth.c owns exchanges and moves them between the loop and the workers, sasl.c
- * does their steps.  An exchange is touched by one thread at a time: by a worker while it is queued
- * or running, else by the loop; the locks of the queue and of loop_post() hand it over.
+ * Inside core/auth: auth.c owns exchanges, workers.c moves them between the loop and the threads,
+ * sasl.c does their steps.  An exchange is touched by one thread at a time: by a worker while it is queued
+ * or running, else by the loop; the lock of the queues hands it over.
  */
 
 #include <pthread.h>
@@ -19,6 +19,11 @@
 #define AUTH_ROUNDS_MAX 10
 #define AUTH_CALLBACKS 6
 
+struct auth_queue {
+	struct auth_exchange *head, *tail;
+	size_t n;
+};
+
 struct auth {
 	struct loop *loop;
 	char *hostname;
@@ -29,20 +34,20 @@ struct auth {
 
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t wake;
-	struct auth_exchange *head, *tail;
-	size_t queued;
+	struct auth_queue todo, done;
 	bool stopping;
 
 	pthread_t threads[CONFIG_AUTH_WORKERS];
 	size_t thread_count;
-	struct auth_exchange *all; /* the loop's */
+	/* the loop's */
+	struct loop_fd ready; /* an eventfd: something is done */
+	struct auth_exchange *all;
 };
 
 enum auth_kind { AUTH_LOGIN, AUTH_SASL };
 
 struct auth_exchange {
 	struct auth *auth; /* NULL after auth_free() */
-	struct loop_job job;
 	auth_done *done;
 	void *arg;
 	struct auth_exchange *all_prev, *all_next;
@@ -50,7 +55,7 @@ struct auth_exchange {
 	/* the loop's */
 	bool busy, abandoned;
 	/* under auth->lock */
-	bool waiting;
+	bool waiting; /* in todo */
 	struct auth_exchange *next;
 
 	enum auth_kind kind;
@@ -76,6 +81,19 @@ int auth_sasl_start(struct auth *a, struct buf *error_r);
 void auth_sasl_stop(void);
 /* One step, in a worker: sets status, data, account. */
 void auth_sasl_run(struct auth_exchange *x);
+
+/* 0 / -1 + errno. */
+int auth_workers_start(struct auth *a);
+/* Waits for the steps under way; what still waits stays in the queue. */
+void auth_workers_stop(struct auth *a);
+/* False: too many wait. */
+bool auth_workers_add(struct auth_exchange *x);
+/* True if x was still waiting, and does no more. */
+bool auth_workers_cancel(struct auth_exchange *x);
+/* To the loop, from any thread. */
+void auth_workers_hand_back(struct auth_exchange *x);
+/* The next one that came back, or NULL. */
+struct auth_exchange *auth_workers_done(struct auth *a);
 
 /* Looks a user up, from any thread.  Answers as users_find(). */
 int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r);
