@@ -68,8 +68,10 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 	arena_reset(&s->arena);
 	if (wrong)
 		return refuse("BAD", NULL, wrong, status_r, code_r, why_r);
-	if (!exists) /* RFC 9051 6.3.12 */
+	if (!exists) { /* RFC 9051 6.3.12 */
+		imap_barrier(s, store_last_lsn(s->base.mail->store));
 		return refuse("NO", "TRYCREATE", "No such mailbox", status_r, code_r, why_r);
+	}
 	if (size == 0)
 		return refuse("NO", NULL, "An empty message is none", status_r, code_r, why_r);
 	if (size > (uint64_t)CONFIG_MESSAGE_MAX_MB << 20) /* RFC 7889 */
@@ -131,6 +133,7 @@ static void append_run(struct imap_session *s, struct imap_cmd *c)
 	}
 	m = mailbox_find(s->account, args.mailbox);
 	if (!m) {
+		imap_barrier(s, store_last_lsn(s->base.mail->store));
 		imap_reply(s, c, IMAP_NO, "TRYCREATE", "No such mailbox");
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SLICE 256
+#define SLICE_COST (1 << 20) /* bytes of names times bytes of patterns: what matching may take at worst */
 #define PATTERNS_MAX 100
 
 enum { SELECT_SUBSCRIBED = 1, SELECT_REMOTE = 2, SELECT_RECURSIVE = 4, SELECT_SPECIAL = 8 };
@@ -16,6 +17,7 @@ struct list {
 	bool lsub, extended;
 	struct str reference;
 	struct { struct str *v; size_t n; } patterns; /* reference in front, UTF-8 */
+	size_t pattern_bytes;
 	struct str last;                              /* name that was looked at last */
 	struct buf last_bytes;
 };
@@ -233,14 +235,16 @@ static void list_step(struct imap_session *s, struct imap_cmd *c)
 	uint32_t at = l->last.p ? lower_bound(s->account, l->last) : 0;
 	uint32_t end = account_mailbox_count(s->account);
 	struct mailbox *m = NULL;
+	size_t cost = 0;
 
 	/* Names are found again by name: others may have been made or taken away meanwhile. */
 	if (l->last.p && at < end && str_eq(mailbox_name(account_mailbox(s->account, at)), l->last))
 		at++;
 	if (end > at && end - at > SLICE)
 		end = at + SLICE;
-	for (; at < end && !conn_full(&s->conn); at++) {
+	for (; at < end && cost < SLICE_COST && !conn_full(&s->conn); at++) {
 		m = account_mailbox(s->account, at);
+		cost += mailbox_name(m).len * l->pattern_bytes;
 		if (l->lsub)
 			lsub_one(s, l, m);
 		else
@@ -337,6 +341,7 @@ static int add_pattern(struct arena *a, struct list *l, struct str pattern)
 			return -1;
 	}
 	l->patterns.v[l->patterns.n++] = utf8;
+	l->pattern_bytes += utf8.len + 1;
 	return 0;
 }
 

@@ -497,6 +497,56 @@ static void thousands_of_pipelined_commands_are_answered_in_order(void **state)
 	leaves(&c);
 }
 
+static void one_session_does_not_starve_another(void **state)
+{
+	enum { COUNT = 4000 };
+	struct buf all = {0};
+	struct client a, b;
+
+	for (unsigned i = 0; i < COUNT; i++)
+		buf_adds(&all, i + 1 < COUNT ? "p NOOP\r\n" : "last NOOP\r\n");
+	connects(&a, *state, "");
+	connects(&b, *state, "");
+	sends(&a, buf_str(&all).p, 16000);
+	ask(&b, "NOOP");
+	assert_silent_on(text_of(&a), "last OK");
+	sends(&a, buf_str(&all).p + 16000, all.len - 16000);
+	until(&a, "last OK");
+	buf_free(&all);
+	leaves(&a);
+	leaves(&b);
+}
+
+static void nothing_is_told_before_it_is_durable(void **state)
+{
+	static const char *const changes[] = {
+		"CREATE x", "SUBSCRIBE x", "RENAME x y", "APPEND y {8+}\r\nA: b\r\n\r\n", "SELECT y",
+		"STORE 1 +FLAGS (\\Deleted own)", "COPY 1 INBOX", "EXPUNGE", "UNSUBSCRIBE x", "DELETE y",
+		"LIST \"\" *", "STATUS INBOX (MESSAGES)",
+	};
+	struct spool *spool = *state;
+	struct client c, other;
+
+	connects(&c, spool, "");
+	connects(&other, spool, "");
+	for (int round = 0; round < 5; round++) {
+		for (size_t i = 0; i < N(changes); i++) {
+			assert_says(ask(&c, changes[i]), "t OK");
+			assert_true(store_durable(spool->s) >= store_last_lsn(spool->s));
+		}
+		/* What another session does is told just as late. */
+		ask(&other, "SELECT INBOX");
+		buf_clear(&c.got);
+		sends(&c, "t APPEND INBOX {8+}\r\nA: b\r\n\r\n\r\n", 31);
+		ask(&other, "NOOP");
+		if (strstr(text_of(&other), "EXISTS"))
+			assert_true(store_durable(spool->s) >= mailbox_lsn(help_inbox(spool, "alice")));
+		until(&c, "t OK");
+	}
+	leaves(&c);
+	leaves(&other);
+}
+
 static void a_session_ends_at_a_command_boundary_when_told(void **state)
 {
 	struct client c;
@@ -591,6 +641,8 @@ int main(void)
 		SPOOL_TEST(logout_says_goodbye),
 		SPOOL_TEST(what_was_sent_before_the_end_is_answered),
 		SPOOL_TEST(thousands_of_pipelined_commands_are_answered_in_order),
+		SPOOL_TEST(one_session_does_not_starve_another),
+		SPOOL_TEST(nothing_is_told_before_it_is_durable),
 		SPOOL_TEST(a_session_ends_at_a_command_boundary_when_told),
 		SPOOL_TEST(other_sessions_changes_show_with_the_next_command),
 		SPOOL_TEST(a_deleted_mailbox_ends_the_sessions_that_read_it),
