@@ -235,7 +235,8 @@ struct auth_exchange *auth_login(struct auth *a, const char *service, bool secur
 	if (secure)
 		enqueue(x);
 	else
-		answer_without_work(x, PRELOGIN_AUTH_REFUSED, "a password needs a secure connection");
+		answer_without_work(x, PRELOGIN_AUTH_REFUSED,
+			"a password needs a secure connection");
 	return x;
 }
 

@@ -144,7 +144,8 @@ static int fill_property(sasl_server_params_t *params, const char *name,
 	int rc = SASL_NOMEM;
 
 	if (!user_secret_format(secret, &text))
-		rc = params->utils->prop_set(params->propctx, name, buf_str(&text).p, (int)text.len);
+		rc = params->utils->prop_set(params->propctx, name, buf_str(&text).p,
+			(int)text.len);
 	buf_wipe(&text);
 	return rc;
 }
@@ -270,7 +271,8 @@ static int open_conn(struct auth_exchange *x)
 
 	set_callbacks(x);
 	/* The host name is always given: else the library would ask the network for it. */
-	rc = sasl_server_new(x->service, x->auth->hostname, NULL, NULL, NULL, x->callbacks, 0, &x->conn);
+	rc = sasl_server_new(x->service, x->auth->hostname, NULL, NULL, NULL, x->callbacks, 0,
+		&x->conn);
 	return rc == SASL_OK ? sasl_setprop(x->conn, SASL_SEC_PROPS, &props) : rc;
 }
 
@@ -312,8 +314,8 @@ static void accept_user(struct auth_exchange *x)
 {
 	const void *user = NULL;
 
-	if (sasl_getprop(x->conn, SASL_USERNAME, &user) != SASL_OK || !user || !*(const char *)user ||
-			buf_adds(&x->account, user))
+	if (sasl_getprop(x->conn, SASL_USERNAME, &user) != SASL_OK || !user ||
+			!*(const char *)user || buf_adds(&x->account, user))
 		x->status = PRELOGIN_AUTH_UNAVAILABLE;
 	else
 		x->status = PRELOGIN_AUTH_OK;
@@ -355,7 +357,7 @@ static void judge(struct auth_exchange *x, int rc)
 	}
 }
 
-/* A name that could not be one was refused before any hashing; nobody should see that in the time. */
+/* A name that could not be one was refused before any hashing; the time should not tell. */
 static void even_out(struct auth_exchange *x)
 {
 	struct str any = STR("any");

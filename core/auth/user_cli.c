@@ -26,7 +26,8 @@ static const char usage[] =
 	"  list          the names, sorted\n"
 	"  import FILE   add or change the users of a file (- is standard input): all or none\n"
 	"add and passwd ask for the password twice, or take one line from standard input.\n"
-	"A line of an import is NAME:PASSWORD or NAME:SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY.\n"
+	"A line of an import is NAME:PASSWORD or NAME:SECRET, SECRET being\n"
+	"SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY (RFC 5803).\n"
 	"A running server takes notice by itself.\n";
 
 struct cli {
@@ -76,7 +77,8 @@ static int check_presence(struct cli *c, const struct user_edit *e, enum need ne
 	bool has = user_edit_has(e, buf_str(&c->name));
 
 	if (need == ABSENT && has)
-		return with_name(c, "", " exists already; `satchel user passwd` changes the password");
+		return with_name(c, "",
+			" exists already; `satchel user passwd` changes the password");
 	if (need == PRESENT && !has)
 		return with_name(c, "no user is named ", "");
 	return DONE;
@@ -86,7 +88,10 @@ static int check_presence(struct cli *c, const struct user_edit *e, enum need ne
 static int look_first(struct cli *c, enum need need)
 {
 	struct user_edit e;
-	int rc = user_edit_begin(&e, c->dirfd, false, &c->error) ? FAILED : check_presence(c, &e, need);
+	int rc = FAILED;
+
+	if (!user_edit_begin(&e, c->dirfd, false, &c->error))
+		rc = check_presence(c, &e, need);
 
 	user_edit_end(&e);
 	return rc;
@@ -95,8 +100,10 @@ static int look_first(struct cli *c, enum need need)
 static int change(struct cli *c, enum need need, struct str secret)
 {
 	struct user_edit e;
-	int rc = user_edit_begin(&e, c->dirfd, true, &c->error) ? FAILED : check_presence(c, &e, need);
+	int rc = FAILED;
 
+	if (!user_edit_begin(&e, c->dirfd, true, &c->error))
+		rc = check_presence(c, &e, need);
 	if (rc)
 		goto end_edit;
 	if (secret.p ? user_edit_put(&e, buf_str(&c->name), secret)
@@ -216,7 +223,8 @@ static int cmd_import(struct cli *c)
 		buf_addv(&c->error, c->arg, ": ", strerror(errno), NULL);
 		goto wipe_text;
 	}
-	if (!user_import_parse(&lines, from_stdin ? "standard input" : c->arg, buf_str(&text), &c->error))
+	if (!user_import_parse(&lines, from_stdin ? "standard input" : c->arg, buf_str(&text),
+		    &c->error))
 		rc = import_lines(c, &lines);
 	user_import_free(&lines);
 wipe_text:
@@ -246,7 +254,7 @@ static const struct command *find_command(const char *name)
 
 static int open_data(struct cli *c, const char *data, bool make)
 {
-	/* The roles run as other users and must come through; what is inside has modes of its own. */
+	/* The roles run as other users and must come through; the files have modes of their own. */
 	if (make && mkdir(data, 0711) && errno != EEXIST)
 		goto say_why;
 	c->dirfd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -262,8 +270,8 @@ static int run(struct cli *c, const struct command *command, const char *data)
 	int rc;
 
 	if (command->names_user && user_name_clean(str_from(c->arg), &c->name))
-		return failed(c, "not a user name: 1 to 255 bytes of UTF-8 without control characters, "
-				 "'/', ':' and spaces at the ends");
+		return failed(c, "not a user name: 1 to 255 bytes of UTF-8 without control "
+				 "characters, '/', ':' and spaces at the ends");
 	rc = open_data(c, data, command->makes_dir);
 	if (rc)
 		return rc;

@@ -217,8 +217,8 @@ static int write_file(const struct user_edit *e, const char *file, mode_t mode, 
 int user_edit_save(struct user_edit *e, struct buf *error_r)
 {
 	user_edit_settle(e);
-	/* In this order a crash in between leaves mail accepted for somebody who cannot read it yet,
-	 * or refused for somebody who is being deleted; never a login without mail. */
+	/* In this order a crash in between leaves mail accepted for somebody who cannot read it
+	 * yet, or refused for somebody who is being deleted: a new login never lacks its mail. */
 	if (write_file(e, ACCOUNTS_FILE, 0640, STR("accounts"), false, error_r))
 		return -1;
 	return write_file(e, USERS_FILE, 0600, STR("users"), true, error_r);

@@ -70,7 +70,8 @@ static const char *parse_line(struct import *im, struct str text, struct user_li
 	if (memchr(line->password.p, 0, line->password.len))
 		return "the password holds a NUL byte";
 	if (is_foreign_hash(line->password))
-		return "a hash of a kind that cannot be used; give a password or a SCRAM-SHA-256 secret";
+		return "a hash of a kind that cannot be used; "
+		       "give a password or a SCRAM-SHA-256 secret";
 	return NULL;
 }
 

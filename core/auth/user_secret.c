@@ -69,7 +69,8 @@ static struct str bytes(const unsigned char *p, size_t n)
 	return (struct str){(const char *)p, n};
 }
 
-void user_pbkdf2(struct str password, struct str salt, uint32_t iterations, unsigned char key_r[HASH])
+void user_pbkdf2(struct str password, struct str salt, uint32_t iterations,
+	unsigned char key_r[HASH])
 {
 	mbedtls_sha256_context work;
 	unsigned char u[HASH];
@@ -124,8 +125,8 @@ int user_secret_make(struct str password, uint32_t iterations, struct user_secre
 {
 	unsigned char salt[SALT_OURS];
 
-	if (!password.len || password.len > USER_PASSWORD_MAX || memchr(password.p, 0, password.len) ||
-			iterations < USER_ITERATIONS_MIN || iterations > USER_ITERATIONS_MAX) {
+	if (!password.len || password.len > USER_PASSWORD_MAX ||
+			memchr(password.p, 0, password.len) || iterations < USER_ITERATIONS_MIN || iterations > USER_ITERATIONS_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -144,7 +145,8 @@ int user_secret_check(const struct user_secret *secret, struct str password)
 		errno = EINVAL;
 		return -1;
 	}
-	user_secret_derive(password, secret->iterations, bytes(secret->salt, secret->salt_len), &got);
+	user_secret_derive(password, secret->iterations, bytes(secret->salt, secret->salt_len),
+		&got);
 	same = text_equal_secret(bytes(got.stored_key, HASH), bytes(secret->stored_key, HASH)) &&
 		password.len <= USER_PASSWORD_MAX &&
 		/* HMAC fills a short key up with NUL bytes: "a" and "a\0" would derive alike. */
@@ -194,7 +196,8 @@ int user_secret_parse(struct str text, struct user_secret *s)
 	if (c.failed || s->iterations < USER_ITERATIONS_MIN || !cursor_accept(&c, ':'))
 		goto malformed;
 	s->salt_len = (uint32_t)take_base64(&c, '$', s->salt, sizeof(s->salt));
-	if (c.failed || !s->salt_len || take_base64(&c, ':', s->stored_key, HASH) != HASH || c.failed ||
+	if (c.failed || !s->salt_len ||
+			take_base64(&c, ':', s->stored_key, HASH) != HASH || c.failed ||
 			take_base64(&c, -1, s->server_key, HASH) != HASH || c.failed)
 		goto malformed;
 	return 0;

@@ -21,7 +21,8 @@ struct users *users_open(int dirfd)
 	struct users *u = calloc(1, sizeof(*u));
 
 	if (u)
-		u->file = (struct user_file){.dirfd = dirfd, .name = USERS_FILE, .kind = STR("users")};
+		u->file = (struct user_file){
+			.dirfd = dirfd, .name = USERS_FILE, .kind = STR("users")};
 	return u;
 }
 
@@ -85,7 +86,7 @@ static int look_again(struct accounts *a)
 	int rc = user_file_refresh(&a->file);
 
 	a->looked = second();
-	/* The file may be lost, the mailboxes are not: "no such account" would bounce their mail. */
+	/* The file may be lost, the mailboxes are not: "no such account" would bounce mail. */
 	if (rc == 0) {
 		errno = ENOENT;
 		rc = -1;
