@@ -252,6 +252,19 @@ static void refuse_literal(struct prelogin *p, struct str in, const struct imap_
 	buf_consume(&p->in, l->end);
 }
 
+/* Only commands that are run here may go on with a literal; the others are answered at once. */
+static bool takes_literals(struct str in)
+{
+	struct cursor c = cursor_from(in);
+	const struct imap_command *command;
+	struct str tag, name;
+
+	if (imap_parse_head(&c, &tag, &name))
+		return false;
+	command = imap_command_find(name, false);
+	return str_ieq(name, STR("LOGIN")) || (command && (command->flags & IMAP_GATE));
+}
+
 /* Length of the command at the front of p->in, 0 if it is not complete. *text_r: without line end. */
 static size_t collect(struct prelogin *p, size_t *text_r)
 {
@@ -261,7 +274,7 @@ static size_t collect(struct prelogin *p, size_t *text_r)
 	size_t at = 0;
 
 	while (at <= in.len && imap_scan_line(in, at, &l)) {
-		if (!l.literal) {
+		if (!l.literal || (!l.nonsync && !takes_literals(in))) {
 			*text_r = l.text;
 			return l.end;
 		}

@@ -82,6 +82,7 @@ static void commands_are_answered(void **state)
 		{"a AUTHENTICATE\r\n", "a BAD "}, {"a AUTHENTICATE NOSUCH\r\n", "a NO [CANNOT]"},
 		{"a LOGIN {100000}\r\n", "a NO [TOOBIG]"}, {"a LOGIN {100000+}\r\n", "a BAD [TOOBIG]"},
 		{"a LOGOUT\r\n", "* BYE Logging out\r\na OK "},
+		{"a APPEND INBOX {1}\r\n", "a BAD Log in first"}, {"a X {1}\r\n", "a BAD Unknown command"},
 		{"a LOGIN {5}\r\n", "+ OK\r\n"}, {"a LOGIN {5+}\r\nalice {6}\r\n", "+ OK\r\n"},
 	};
 
