@@ -19,7 +19,8 @@
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
-/* Called again after fork(): lines name the process.  role: "master", "gate"...; level: what is let through; priorities: prefix lines with <N>. */
+/* role: "master", "gate"...; level: what is let through; priorities: prefix lines with <N>.  To be
+ * called again after fork(): lines name the process. */
 void log_init(const char *role, enum log_level level, bool priorities);
 void log_error(const char *event, ...) __attribute__((sentinel));
 void log_warning(const char *event, ...) __attribute__((sentinel));
