@@ -40,6 +40,8 @@ static void expunge_step(struct imap_session *s, struct imap_cmd *c)
 	struct message m;
 	uint32_t seq;
 
+	if (imap_view_gone(s, c))
+		return;
 	for (unsigned n = 0; n < EXPUNGE_SLICE; n++) {
 		/* No need to look further than the last deleted one. */
 		seq = e->uids.n < mailbox_deleted(view_mailbox(s->view))

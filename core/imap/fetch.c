@@ -17,6 +17,9 @@ struct fetch {
 	bool pieces;            /* part of it may have left */
 	bool items_said;        /* the next one needs a space in front */
 	uint64_t offset, left;  /* of the literal being sent */
+	/* Set \Seen ahead, see mark_seen(): UIDs in order, and the last number looked at. */
+	uint32_t marked[IMAP_SLICE_MESSAGES], marked_to;
+	unsigned n_marked, at_marked;
 	/* for the tagged reply */
 	bool expunged;          /* some numbers had no message any more */
 	bool failed;
@@ -61,26 +64,6 @@ static void fetch_finish(struct imap_session *s, struct imap_cmd *c)
 		imap_reply(s, c, IMAP_OK, "EXPUNGEISSUED", "FETCH completed, some messages are gone");
 	else
 		imap_reply(s, c, IMAP_OK, NULL, "FETCH completed");
-}
-
-/* Takes back the half answer of a message that cannot be read; the others go on. */
-static int give_up(struct imap_session *s, struct fetch *f)
-{
-	if (f->pieces) {
-		/* The client waits for the rest of a literal: nothing true can follow. */
-		s->ending = true;
-		conn_abort(&s->conn);
-		return -1;
-	}
-	if (!f->failed) {
-		f->failed_uid = f->content.m.uid;
-		f->failed_error = errno;
-	}
-	f->failed = true;
-	f->seq = 0;
-	imap_out(s)->len = f->mark;
-	imap_out(s)->failed = false;
-	return 0;
 }
 
 /* Sends the literal that is open, piece by piece.  1 all of it, 0 later, -1 error. */
@@ -130,25 +113,62 @@ static int open_range(struct buf *out, struct fetch *f, const struct fetch_item 
 	return 1;
 }
 
-/* RFC 9051 6.4.5: fetching a body sets \Seen, and the answer tells it. */
-static void set_seen(struct imap_session *s, struct fetch *f)
+/*
+ * RFC 9051 6.4.5: fetching a body sets \Seen.  The messages that come next are marked together,
+ * before they are read, so that the output waits for the disk once for all of them.
+ */
+static void mark_seen(struct imap_session *s, struct fetch *f, uint32_t seq)
 {
-	struct message *m = &f->content.m;
-	uint64_t lsn = 0;
-	bool set = false;
+	struct imap_pick ahead = f->pick;
+	struct message m;
+	uint64_t bytes = 0, lsn = 0;
 
-	if (!s->readonly && !(m->flags & MESSAGE_SEEN) &&
-			!mailbox_flag(view_mailbox(s->view), &m->uid, 1, MESSAGE_ADD, MESSAGE_SEEN, 0, &lsn)) {
-		m->flags |= MESSAGE_SEEN;
-		set = true;
-		imap_barrier(s, lsn);
-		view_forget_flags(s->view, m->uid);
+	if (!f->items.sets_seen || s->readonly || seq <= f->marked_to)
+		return;
+	f->n_marked = f->at_marked = 0;
+	for (unsigned n = 0; seq && n < IMAP_SLICE_MESSAGES && bytes < IMAP_SLICE_BYTES; n++) {
+		f->marked_to = seq;
+		if (view_message(s->view, seq, &m) == 1) {
+			bytes += m.size;
+			if (!(m.flags & MESSAGE_SEEN))
+				f->marked[f->n_marked++] = m.uid;
+		}
+		seq = imap_pick_next(&ahead, s->view);
 	}
-	if (!set && !(f->items.once & 1u << FETCH_FLAGS))
+	if (f->n_marked && mailbox_flag(view_mailbox(s->view), f->marked, f->n_marked, MESSAGE_ADD,
+			MESSAGE_SEEN, 0, &lsn))
+		f->n_marked = 0; /* the bodies can be told all the same */
+	imap_barrier(s, lsn);
+	for (unsigned i = 0; i < f->n_marked; i++)
+		view_forget_flags(s->view, f->marked[i]);
+}
+
+static bool was_marked(struct fetch *f)
+{
+	while (f->at_marked < f->n_marked && f->marked[f->at_marked] < f->content.m.uid)
+		f->at_marked++;
+	return f->at_marked < f->n_marked && f->marked[f->at_marked] == f->content.m.uid;
+}
+
+/* The answer tells the flags that it changed, asked for or not. */
+static void say_seen(struct imap_session *s, struct fetch *f)
+{
+	if (!was_marked(f) || f->items.once & 1u << FETCH_FLAGS)
 		return;
 	if (f->items_said)
 		buf_addc(imap_out(s), ' ');
 	fetch_add_item(s, imap_out(s), &f->content, &(struct fetch_item){.what = FETCH_FLAGS});
+}
+
+/* A body that could not be read was not seen. */
+static void unmark(struct imap_session *s, struct fetch *f)
+{
+	uint64_t lsn = 0;
+
+	if (!was_marked(f))
+		return;
+	mailbox_flag(view_mailbox(s->view), &f->content.m.uid, 1, MESSAGE_REMOVE, MESSAGE_SEEN, 0, &lsn);
+	imap_barrier(s, lsn);
 }
 
 /* 1: the message is answered, 0: later, -1 + errno. */
@@ -166,9 +186,6 @@ static int fetch_items(struct imap_session *s, struct fetch *f)
 				return done;
 			continue;
 		}
-		/* Flags come last where they may still change. */
-		if (item->what == FETCH_FLAGS && f->items.sets_seen)
-			continue;
 		if (f->items_said)
 			buf_addc(out, ' ');
 		f->items_said = true;
@@ -180,9 +197,29 @@ static int fetch_items(struct imap_session *s, struct fetch *f)
 		if (done != 1)
 			return done;
 	}
-	if (f->items.sets_seen)
-		set_seen(s, f);
+	say_seen(s, f);
 	return 1;
+}
+
+/* Takes back the half answer of a message that cannot be read; the others go on. */
+static int give_up(struct imap_session *s, struct fetch *f)
+{
+	if (f->pieces) {
+		/* The client waits for the rest of a literal: nothing true can follow. */
+		s->ending = true;
+		conn_abort(&s->conn);
+		return -1;
+	}
+	if (!f->failed) {
+		f->failed_uid = f->content.m.uid;
+		f->failed_error = errno;
+	}
+	f->failed = true;
+	unmark(s, f);
+	f->seq = 0;
+	imap_out(s)->len = f->mark;
+	imap_out(s)->failed = false;
+	return 0;
 }
 
 static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
@@ -190,6 +227,7 @@ static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
 	struct buf *out = imap_out(s);
 	struct message m;
 
+	mark_seen(s, f, seq);
 	if (view_message(s->view, seq, &m) != 1) {
 		f->expunged = true;
 		return 0;
@@ -224,12 +262,26 @@ static int go_on_message(struct imap_session *s, struct fetch *f)
 	return done < 0 ? give_up(s, f) : -1;
 }
 
+/* The mailbox was deleted meanwhile: the reply says BYE. */
+static bool is_gone(struct imap_session *s, struct imap_cmd *c)
+{
+	struct fetch *f = c->state;
+
+	if (view_alive(s->view) || !f->seq || !f->pieces)
+		return imap_view_gone(s, c);
+	s->ending = true; /* in the middle of a literal */
+	conn_abort(&s->conn);
+	return true;
+}
+
 static void fetch_step(struct imap_session *s, struct imap_cmd *c)
 {
 	struct fetch *f = c->state;
 	unsigned n = 0;
 	uint32_t seq;
 
+	if (is_gone(s, c))
+		return;
 	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
 	f->content.bytes = 0;
 	while (!conn_full(&s->conn)) {

@@ -44,6 +44,8 @@ void imap_add_ranges(struct buf *out, const struct imap_range *v, size_t n);
 
 /* ---- store_flags.c ---- */
 
+/* Was the mailbox deleted under a command that runs in slices?  Then it is answered. */
+bool imap_view_gone(struct imap_session *s, struct imap_cmd *c);
 /* "* FLAGS (...)" if the mailbox has keywords that this session was not told of (RFC 9051 7.3.5):
  * before flags are said. */
 void imap_tell_keywords(struct imap_session *s);

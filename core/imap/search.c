@@ -188,6 +188,8 @@ static void search_step(struct imap_session *s, struct imap_cmd *c)
 	struct search *q = c->state;
 	uint32_t seq;
 
+	if (imap_view_gone(s, c))
+		return;
 	q->content.bytes = 0;
 	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES; n++) {
 		seq = imap_pick_next(&q->pick, s->view);

@@ -28,6 +28,14 @@ void imap_tell_keywords(struct imap_session *s)
 		imap_add_flags_line(s, m);
 }
 
+bool imap_view_gone(struct imap_session *s, struct imap_cmd *c)
+{
+	if (view_alive(s->view))
+		return false;
+	imap_reply(s, c, IMAP_NO, "NONEXISTENT", "The mailbox was deleted");
+	return true;
+}
+
 bool imap_shows_recent(const struct imap_session *s, uint32_t uid)
 {
 	return !(s->enabled & IMAP_ENABLED_REV2) && view_is_recent(s->view, uid);
@@ -117,6 +125,8 @@ static void store_step(struct imap_session *s, struct imap_cmd *c)
 {
 	struct store_flags *st = c->state;
 
+	if (imap_view_gone(s, c))
+		return;
 	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
 	if (!say(s, c))
 		return;
