@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef TESTS_FAULT_IO_FAULT_H
+#define TESTS_FAULT_IO_FAULT_H
+
+/*
+ * Stands in for core/store/io.c: its object is linked before the archive.  Counts every call that
+ * changes the disk; the Nth can fail with an errno, or the power goes out at it.
+ *
+ * The power cut: what was written but not synced is dropped.  The layer keeps, beside the real files
+ * below one directory, what a disk would hold: for each file the bytes of its last sync, and for each
+ * directory the names of its last sync.  After the cut every call fails with EIO;
+ * io_fault_restore() then makes the directory tree what the disk holds.
+ *
+ * The simple form of the truth: a disk that reorders within a file, or keeps some unsynced writes, is
+ * not modelled, except that `torn` keeps the first half of the writes the cut interrupted.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Starts watching `dir` (which exists and whose contents count as durable). */
+void io_fault_begin(const char *dir);
+/* Fails the nth call from now (1 = the next) with `error`, once; later calls succeed. */
+void io_fault_fail(unsigned long nth, int error);
+/* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
+ * reach the disk in part. */
+void io_fault_cut(unsigned long nth, bool torn);
+unsigned long io_fault_calls(void);
+bool io_fault_is_cut(void);
+/* Number of fdatasync() and fsync() calls so far. */
+unsigned long io_fault_syncs(void);
+/* Rewrites `dir` as the disk holds it, and watches no more. */
+void io_fault_restore(void);
+void io_fault_end(void);
+
+#endif

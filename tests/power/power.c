@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * A scripted life of a store with the power going out in it.
+ *
+ * After every operation the whole visible state is written down (a snapshot), and which operations
+ * were acknowledged.  Then the power goes at the Nth call that touches the disk, the disk is put back
+ * to what it holds, and the store is opened again.  Batches are whole or absent and in order, so the
+ * state found must be exactly one of the snapshots, and none older than the last acknowledged one.
+ *
+ *   power count                 how many calls an undisturbed life makes
+ *   power cut FROM TO STEP      cuts at those calls, plain and torn
+ *   power fail FROM TO STEP     fails single calls with EIO and ENOSPC instead
+ *
+ * Prints one line for a broken invariant, naming it, and exits 1.
+ */
+#include <errno.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/log.h"
+#include "core/lib/loop.h"
+#include "core/store/store.h"
+#include "tests/fault/io_fault.h"
+
+#define OPS_MAX 400
+#define KV_SPACE 3
+
+struct op {
+	struct store_waiter w;
+	bool acked;
+	char *state;
+};
+
+static struct op ops[OPS_MAX];
+static int ops_n;
+static struct loop *loop;
+static struct store *s;
+static char dir[64];
+static const char *what;  /* the disturbance, for messages */
+static unsigned long at;
+static unsigned seed;
+static uint64_t epoch_seen;
+static uint32_t validity_acked;
+
+static void broken(const char *invariant, const char *detail)
+{
+	printf("INVARIANT %s: broken by %s at call %lu: %s\n", invariant, what, at, detail);
+	exit(1);
+}
+
+static unsigned chance(unsigned n)
+{
+	seed = seed * 1103515245u + 12345u;
+	return (seed >> 16) % n;
+}
+
+/* ---- the visible state as text ---- */
+
+static void add_message(struct buf *b, const struct mailbox *m, const struct message *msg)
+{
+	buf_adds(b, "  uid ");
+	buf_addu(b, msg->uid);
+	buf_adds(b, " flags ");
+	buf_addu(b, msg->flags);
+	buf_adds(b, " modseq ");
+	buf_addu(b, msg->modseq);
+	for (unsigned i = 0; i < 64; i++)
+		if (msg->keywords >> i & 1) {
+			buf_addc(b, ' ');
+			buf_addstr(b, mailbox_keyword_name(m, i));
+		}
+	buf_adds(b, " text ");
+	if (message_read(s, msg, 0, msg->size, b))
+		buf_adds(b, "UNREADABLE");
+	buf_addc(b, '\n');
+}
+
+static void add_mailbox(struct buf *b, const struct mailbox *m)
+{
+	struct message msg;
+
+	buf_adds(b, " mailbox ");
+	buf_addstr(b, mailbox_name(m));
+	buf_adds(b, mailbox_exists(m) ? " id " : " absent ");
+	buf_addu(b, mailbox_id(m));
+	buf_adds(b, mailbox_subscribed(m) ? " subscribed" : "");
+	buf_adds(b, " uidvalidity ");
+	buf_addu(b, mailbox_uidvalidity(m));
+	buf_adds(b, " uidnext ");
+	buf_addu(b, mailbox_uidnext(m));
+	buf_adds(b, " modseq ");
+	buf_addu(b, mailbox_highestmodseq(m));
+	buf_adds(b, " unseen ");
+	buf_addu(b, mailbox_unseen(m));
+	buf_addc(b, '\n');
+	for (uint32_t uid = 1; uid < mailbox_uidnext(m); uid++)
+		if (mailbox_message(m, uid, &msg) == 1)
+			add_message(b, m, &msg);
+}
+
+static const char *const names[] = {"alice", "bob", "carol"};
+
+static char *state(void)
+{
+	struct buf b = {0};
+	struct account *a;
+
+	for (int i = 0; i < 3; i++) {
+		if (account_open(s, str_from(names[i]), false, &a) != 1)
+			continue;
+		buf_addv(&b, "account ", names[i], " modseq ", NULL);
+		buf_addu(&b, account_modseq(a));
+		buf_addc(&b, '\n');
+		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
+			add_mailbox(&b, account_mailbox(a, j));
+	}
+	buf_adds(&b, "last ");
+	store_kv_get(s, KV_SPACE, STR("last"), &b, NULL);
+	buf_addc(&b, 0);
+	return b.data + b.off;
+}
+
+/* ---- operations ---- */
+
+static void acked(struct store_waiter *w, int error)
+{
+	if (!error)
+		((struct op *)(void *)w)->acked = true;
+}
+
+static struct account *account(int i)
+{
+	struct account *a;
+
+	return account_open(s, str_from(names[i]), true, &a) == 1 ? a : NULL;
+}
+
+static struct mailbox *any_mailbox(struct account *a)
+{
+	struct mailbox *m = a ? account_mailbox(a, chance(account_mailbox_count(a))) : NULL;
+
+	return m && mailbox_exists(m) ? m : NULL;
+}
+
+/* One message for one to three accounts: an LMTP transaction. */
+static void deliver(int n)
+{
+	struct body *body = body_new(s);
+	struct message_new v = {.prefix = STR("Delivered-To: somebody\r\n"), .internaldate = 1700000000};
+	unsigned lines = chance(10) ? chance(40) : 2000;
+	struct account *a;
+
+	if (!body)
+		return;
+	buf_adds(body_buf(body), "Subject: number ");
+	buf_addu(body_buf(body), (uint64_t)n);
+	buf_adds(body_buf(body), "\r\n\r\n");
+	for (unsigned i = 0; i < lines; i++)
+		buf_adds(body_buf(body), "a line of the message that is delivered\r\n");
+	body_finish(body);
+	v.body = body;
+	for (int i = (int)chance(3); i >= 0; i--) {
+		a = account(i);
+		if (a && any_mailbox(a))
+			mailbox_append(mailbox_find(a, STR("INBOX")), &v, 1, NULL, NULL);
+	}
+	body_free(&body);
+}
+
+static uint32_t some_uids(const struct mailbox *m, uint32_t *uids)
+{
+	uint32_t n = 0;
+	struct message msg;
+
+	for (uint32_t uid = 1; uid < mailbox_uidnext(m) && n < 64; uid++)
+		if (!chance(3) && mailbox_message(m, uid, &msg) == 1)
+			uids[n++] = uid;
+	return n;
+}
+
+static void change_messages(struct account *a, struct mailbox *m)
+{
+	struct mailbox *to = any_mailbox(a);
+	uint32_t uids[64], n = some_uids(m, uids);
+	int keyword;
+
+	switch (chance(4)) {
+	case 0:
+		keyword = mailbox_keyword(m, chance(2) ? STR("$Junk") : STR("$Forwarded"), true);
+		mailbox_flag(m, uids, n, MESSAGE_ADD, MESSAGE_SEEN,
+			keyword < 0 ? 0 : (uint64_t)1 << keyword, NULL);
+		break;
+	case 1:
+		mailbox_expunge(m, uids, n, NULL);
+		break;
+	default:
+		if (to)
+			mailbox_copy(m, uids, n, to, chance(2), NULL, NULL, NULL, NULL);
+	}
+}
+
+static void change_names(struct account *a)
+{
+	char name[32], other[32];
+
+	snprintf(name, sizeof(name), "folder%u/sub%u", chance(3), chance(2));
+	snprintf(other, sizeof(other), "folder%u", chance(4));
+	switch (chance(5)) {
+	case 0:
+		mailbox_delete(a, str_from(name), NULL);
+		break;
+	case 1:
+		mailbox_rename(a, str_from(other), chance(2) ? STR("folder3") : STR("moved/here"), NULL);
+		break;
+	case 2:
+		mailbox_subscribe(a, str_from(name), chance(2), NULL);
+		break;
+	default:
+		mailbox_create(a, str_from(name), 0, NULL);
+	}
+}
+
+static void operate(int n)
+{
+	struct account *a = account((int)chance(3));
+	struct mailbox *m = any_mailbox(a);
+	char text[16];
+
+	if (!m || n < 3 || chance(5) < 2)
+		deliver(n);
+	else if (chance(3))
+		change_messages(a, m);
+	else
+		change_names(a);
+	snprintf(text, sizeof(text), "%d", n);
+	store_kv_put(s, KV_SPACE, STR("last"), str_from(text), NULL);
+}
+
+/* ---- lives ---- */
+
+static bool open_store(void)
+{
+	struct store_options o = {
+		.dir = dir,
+		.checkpoint_interval = 3600,
+		.body_budget = 64 << 20,
+		.segment_bytes = 128 << 10,
+	};
+	struct buf error = {0};
+
+	s = store_open(loop, &o, &error);
+	if (!s && !io_fault_is_cut() && strcmp(what, "EIO") && strcmp(what, "ENOSPC"))
+		broken("the-store-opens-after-any-crash", buf_addc(&error, 0) ? "" : error.data);
+	buf_free(&error);
+	return s;
+}
+
+static uint64_t stat_number(const char *key)
+{
+	struct buf b = {0};
+	uint64_t n = 0;
+	char *line;
+
+	store_stat(s, &b);
+	buf_addc(&b, 0);
+	line = strstr(b.data + b.off, key);
+	if (line)
+		n = strtoull(line + strlen(key), NULL, 10);
+	buf_free(&b);
+	return n;
+}
+
+static void close_store(void)
+{
+	store_close(&s);
+	loop_turn(loop, 0);
+}
+
+static void one_operation(void)
+{
+	struct op *op = &ops[ops_n++];
+
+	store_begin(s);
+	operate(ops_n);
+	store_end(s);
+	op->w.done = acked;
+	op->state = state();
+	store_wait(s, &op->w, store_last_lsn(s));
+}
+
+static void settle(void)
+{
+	for (int i = 0; i < 2000 && store_durable(s) != store_last_lsn(s) && !store_failed(s); i++)
+		loop_turn(loop, 10);
+}
+
+/* A life of `n` operations, or until the store fails. */
+static void live(int n)
+{
+	for (int i = 0; i < n && !store_failed(s); i++) {
+		one_operation();
+		for (unsigned turns = chance(4); turns; turns--)
+			loop_turn(loop, 1);
+		if (!chance(9))
+			settle();
+		if (!chance(25))
+			store_checkpoint(s);
+	}
+	settle();
+	/* Nobody waits for ever: each was told that it is durable, or that it never will be. */
+	for (int i = 0; i < ops_n; i++)
+		if (ops[i].w.next)
+			broken("every-waiter-is-answered", "a waiter was left");
+}
+
+static void life(int n)
+{
+	if (!open_store())
+		return;
+	if (stat_number("epoch ") <= epoch_seen)
+		broken("every-life-has-a-new-epoch", "the epoch was not raised");
+	epoch_seen = stat_number("epoch ");
+	live(n);
+	close_store();
+}
+
+/* ---- what must hold afterwards ---- */
+
+static int last_acked(void)
+{
+	int last = -1;
+
+	for (int i = 0; i < ops_n; i++)
+		if (ops[i].acked)
+			last = i;
+	return last;
+}
+
+static uint32_t highest_validity(void)
+{
+	uint32_t highest = 0;
+	struct account *a;
+
+	for (int i = 0; i < 3; i++) {
+		if (account_open(s, str_from(names[i]), false, &a) != 1)
+			continue;
+		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
+			if (mailbox_uidvalidity(account_mailbox(a, j)) > highest)
+				highest = mailbox_uidvalidity(account_mailbox(a, j));
+	}
+	return highest;
+}
+
+static uint32_t validity_in(const char *text)
+{
+	uint32_t highest = 0, v;
+
+	while ((text = strstr(text, " uidvalidity "))) {
+		text += 13;
+		v = (uint32_t)strtoul(text, NULL, 10);
+		if (v > highest)
+			highest = v;
+	}
+	return highest;
+}
+
+/* Highest UID and MODSEQ a state names for a mailbox id. */
+static void numbers_in(const char *text, uint64_t id, uint32_t *uidnext_r)
+{
+	char key[40];
+	const char *p;
+
+	*uidnext_r = 0;
+	snprintf(key, sizeof(key), " id %llu ", (unsigned long long)id);
+	p = strstr(text, key);
+	if (!p)
+		return;
+	p = strstr(p, " uidnext ");
+	*uidnext_r = (uint32_t)strtoul(p + 9, NULL, 10);
+}
+
+static void check_numbers(const char *acked_state)
+{
+	uint32_t before = highest_validity(), uidnext, first;
+	struct account *a = account(0);
+	struct mailbox *m;
+	struct body *body;
+	struct message_new v = {0};
+
+	mailbox_create(a, STR("fresh"), 0, NULL);
+	m = mailbox_find(a, STR("fresh"));
+	if (!m || mailbox_uidvalidity(m) <= before || mailbox_uidvalidity(m) <= validity_acked)
+		broken("uidvalidity-is-never-repeated", "a new mailbox has an old number");
+	m = mailbox_find(a, STR("INBOX"));
+	numbers_in(acked_state, mailbox_id(m), &uidnext);
+	body = body_new(s);
+	buf_adds(body_buf(body), "Subject: after\r\n\r\n");
+	body_finish(body);
+	v.body = body;
+	if (mailbox_append(m, &v, 1, &first, NULL) || first < uidnext)
+		broken("uids-are-never-reused", "a new message has an old number");
+	body_free(&body);
+	mailbox_delete(a, STR("fresh"), NULL);
+}
+
+static void check_state(void)
+{
+	int last = last_acked(), found = -1;
+	char *now = state();
+
+	for (int i = ops_n - 1; i >= 0 && found < 0; i--)
+		if (!strcmp(ops[i].state, now))
+			found = i;
+	if (found < 0 && last < 0 && !strstr(now, "account"))
+		found = ops_n; /* nothing yet, and nothing was promised */
+	if (found < 0) {
+		if (getenv("POWER_VERBOSE"))
+			printf("--- found\n%s\n--- acknowledged (%d)\n%s\n", now, last,
+				last < 0 ? "" : ops[last].state);
+		broken(strstr(now, "UNREADABLE") ? "every-listed-message-can-be-read" :
+						   "a-batch-is-whole-or-absent",
+			"the state is none that ever was");
+	}
+	if (found < last)
+		broken("acknowledged-is-durable", "acknowledged operations are gone");
+	free(now);
+}
+
+static void look(bool disturb_recovery, unsigned long n)
+{
+	static int round;
+
+	if (disturb_recovery) {
+		/* The power goes again while the store recovers. */
+		io_fault_begin(dir);
+		round++;
+		io_fault_cut(1 + (n + (unsigned long)round * 5) % 14, round % 2);
+		if (open_store())
+			close_store();
+		io_fault_restore();
+	}
+	if (!open_store())
+		broken("the-store-opens-after-any-crash", "it does not");
+	if (stat_number("epoch ") <= epoch_seen && epoch_seen && last_acked() >= 0)
+		broken("every-life-has-a-new-epoch", "the epoch was not raised");
+	if (stat_number("\ndamaged "))
+		broken("a-crash-is-not-damage", "damage was reported");
+	check_state();
+	check_numbers(last_acked() < 0 ? "" : ops[last_acked()].state);
+	close_store();
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static void begin(void)
+{
+	snprintf(dir, sizeof(dir), "%s/satchel-power-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	if (!mkdtemp(dir))
+		abort();
+	loop = loop_new();
+	seed = 7;
+	epoch_seen = validity_acked = 0;
+	io_fault_begin(dir);
+}
+
+static void end(void)
+{
+	io_fault_end();
+	loop_free(&loop);
+	if (!getenv("POWER_KEEP"))
+		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	for (int i = 0; i < ops_n; i++)
+		free(ops[i].state);
+	memset(ops, 0, sizeof(ops));
+	ops_n = 0;
+}
+
+static void lives(void)
+{
+	life(50);
+	if (!io_fault_is_cut())
+		life(40);
+	if (!io_fault_is_cut())
+		life(10);
+}
+
+static void cut(unsigned long n, bool torn)
+{
+	begin();
+	at = n;
+	what = torn ? "torn cut" : "cut";
+	io_fault_cut(n, torn);
+	lives();
+	if (last_acked() >= 0)
+		validity_acked = validity_in(ops[last_acked()].state);
+	io_fault_restore();
+	what = torn ? "recovery after torn cut" : "recovery after cut";
+	look(true, n);
+	end();
+}
+
+static void failing(unsigned long n, int error)
+{
+	begin();
+	at = n;
+	what = error == EIO ? "EIO" : "ENOSPC";
+	io_fault_fail(n, error);
+	lives();
+	io_fault_end();
+	what = "recovery after a failed call";
+	look(false, n);
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long from, to, step, calls;
+
+	log_init("power", getenv("POWER_VERBOSE") ? LOG_LEVEL_DEBUG : 0, false);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	what = "nothing";
+	begin();
+	lives();
+	calls = io_fault_calls();
+	end();
+	if (argc < 5) {
+		printf("%lu\n", calls);
+		return 0;
+	}
+	from = strtoul(argv[2], NULL, 10);
+	to = strtoul(argv[3], NULL, 10);
+	step = strtoul(argv[4], NULL, 10);
+	if (!to)
+		to = calls;
+	for (unsigned long n = from; n <= to; n += step) {
+		if (!strcmp(argv[1], "cut")) {
+			cut(n, false);
+			cut(n, true);
+		} else {
+			failing(n, EIO);
+			failing(n, ENOSPC);
+		}
+	}
+	printf("ok: %s at every %lu. of %lu calls\n", argv[1], step, calls);
+	return 0;
+}
