@@ -47,6 +47,13 @@ static unsigned seed;
 static uint64_t epoch_seen;
 static uint32_t validity_acked;
 
+#define SEEN_MAX 200
+static struct seen {
+	uint64_t id;
+	uint32_t uidnext;
+} seen[SEEN_MAX];
+static size_t seen_n;
+
 static void broken(const char *invariant, const char *detail)
 {
 	printf("INVARIANT %s: broken by %s at call %lu: %s\n", invariant, what, at, detail);
@@ -80,9 +87,27 @@ static void add_message(struct buf *b, const struct mailbox *m, const struct mes
 	buf_addc(b, '\n');
 }
 
+/* Within a life numbers only grow; what a crash may take back is judged by the snapshots. */
+static void note_uidnext(const struct mailbox *m)
+{
+	size_t i;
+
+	for (i = 0; i < seen_n && seen[i].id != mailbox_id(m); i++)
+		;
+	if (i == SEEN_MAX)
+		return;
+	if (i == seen_n)
+		seen[seen_n++] = (struct seen){mailbox_id(m), 0};
+	if (mailbox_uidnext(m) < seen[i].uidnext)
+		broken("uids-are-never-reused", "UIDNEXT went back");
+	seen[i].uidnext = mailbox_uidnext(m);
+}
+
 static void add_mailbox(struct buf *b, const struct mailbox *m)
 {
 	struct message msg;
+
+	note_uidnext(m);
 
 	buf_adds(b, " mailbox ");
 	buf_addstr(b, mailbox_name(m));
@@ -253,6 +278,7 @@ static bool open_store(void)
 	};
 	struct buf error = {0};
 
+	seen_n = 0;
 	s = store_open(loop, &o, &error);
 	if (!s && !io_fault_is_cut() && strcmp(what, "EIO") && strcmp(what, "ENOSPC"))
 		broken("the-store-opens-after-any-crash", buf_addc(&error, 0) ? "" : error.data);
@@ -305,7 +331,7 @@ static void live(int n)
 	for (int i = 0; i < n && !store_failed(s); i++) {
 		one_operation();
 		for (unsigned turns = chance(4); turns; turns--)
-			loop_turn(loop, 1);
+			loop_turn(loop, !chance(4));
 		if (!chance(9))
 			settle();
 		if (!chance(25))
