@@ -45,6 +45,7 @@ static void reply_failed(struct imap_session *s, struct imap_cmd *c, const struc
 		code = "UNKNOWN-CTE"; /* RFC 3516 4.3 */
 		buf_adds(&text, " has a transfer encoding that is not known");
 	} else if (f->failed_error == EPROTO) {
+		code = "CORRUPTION"; /* RFC 5530 3 */
 		buf_adds(&text, " is damaged and was left out");
 	} else {
 		buf_adds(&text, " could not be read and was left out");
@@ -169,6 +170,7 @@ static void unmark(struct imap_session *s, struct fetch *f)
 		return;
 	mailbox_flag(view_mailbox(s->view), &f->content.m.uid, 1, MESSAGE_REMOVE, MESSAGE_SEEN, 0, &lsn);
 	imap_barrier(s, lsn);
+	view_forget_flags(s->view, f->content.m.uid);
 }
 
 /* 1: the message is answered, 0: later, -1 + errno. */
