@@ -14,6 +14,8 @@
 #include "core/lib/file.h"
 #include "core/lib/log.h"
 #include "core/store/io.h"
+
+#define LOCK_TRIES 60 /* of 50 ms */
 #include "core/store/state.h"
 
 static int refuse(struct buf *error, const char *dir, const char *file, const char *why)
@@ -50,6 +52,20 @@ static int sync_parent(const char *dir)
 	return answer;
 }
 
+/* A process that was killed holds its lock until its last thread has left the kernel: give it a
+ * moment before calling it a rival. */
+static int take_lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
 static int open_dirs(struct store *s, const char *dir, struct buf *error)
 {
 	if (!io_mkdir(AT_FDCWD, dir, 0700)) {
@@ -64,7 +80,7 @@ static int open_dirs(struct store *s, const char *dir, struct buf *error)
 	s->lockfd = io_open(s->dirfd, "lock", O_RDWR | O_CREAT, 0600);
 	if (s->lockfd < 0)
 		return refuse(error, dir, "lock", strerror(errno));
-	if (flock(s->lockfd, LOCK_EX | LOCK_NB))
+	if (take_lock(s->lockfd))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
 	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv"))
 		return refuse(error, dir, NULL, strerror(errno));
