@@ -25,7 +25,7 @@ lint-kconfig:
 
 # Without a .config the default one is taken.
 $(KCONFIG_CONFIG):
-	$(Q)$(kc) defconfig $@ default
+	$(Q)$(kc) untouched $@ $(GEN)
 
 # The folders themselves are named so that a feature added or taken away is noticed.
 kconfig-files := Kconfig $(wildcard core/Kconfig core/*/Kconfig* features/*/*/Kconfig board/*/Kconfig \

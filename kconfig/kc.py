@@ -387,6 +387,7 @@ def config_mk(kconf, chosen):
 
 def cmd_generate(config, out):
     """Every generated file, each written only when it changed; config.mk last, make waits for it."""
+    follow_default(config, out)
     kconf = load_kconfig()
     load_strictly(kconf, config)
     chosen = [(name, folder) for name, folder in feature_folders(kconf)
@@ -406,6 +407,28 @@ def cmd_generate(config, out):
     write_if_changed(f"{out}/config.mk", config_mk(kconf, chosen))
     with open(f"{out}/stamp", "w", encoding="utf-8"):
         pass
+
+
+def file_hash(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def cmd_untouched(config, out):
+    """make found no .config: write the default one, and remember that nobody chose it."""
+    cmd_defconfig(config, "default")
+    write_if_changed(f"{out}/untouched", file_hash(config))
+
+
+def follow_default(config, out):
+    """A .config that make wrote by itself and nobody touched follows the tree's default."""
+    with contextlib.suppress(FileNotFoundError):
+        with open(f"{out}/untouched", encoding="utf-8") as file:
+            if file.read() == file_hash(config):
+                kconf = load_kconfig()
+                load_preset(kconf, "default")
+                write_if_changed(config, full_text(kconf))
+                write_if_changed(f"{out}/untouched", file_hash(config))
 
 
 def source_words():

@@ -136,6 +136,8 @@ def test_install_puts_the_program_and_the_licences_under_destdir(tmp_path):
     texts = {path.parent.name for path in (root / "usr/share/doc/satchel/licences").glob("*/*")}
     assert {"musl", "mbedtls", "cyrus-sasl", "tinycdb"} <= texts
     assert (root / "usr/share/doc/satchel/LICENSE").is_file()
+    for page in TOP.glob("docs/man/*.[1-8]"):
+        assert digest(root / "usr/share/man" / f"man{page.suffix[1:]}" / page.name) == digest(page)
 
 
 def test_legal_info_lists_every_part_with_version_licence_and_text(tmp_path):

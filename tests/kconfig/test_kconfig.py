@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: 0BSD
 """The configuration: what is accepted, what is refused and how it is said, what is repaired."""
 
+import hashlib
 import os
 import pathlib
 import pty
@@ -301,3 +302,16 @@ def test_every_symbol_has_help_that_says_more_than_its_prompt():
 
 def test_the_lint_finds_no_symbol_unused_undefined_or_badly_named(tree):
     tree.make("lint-kconfig")
+
+
+def test_a_config_that_nobody_chose_follows_the_default_and_one_that_was_chosen_does_not(tree):
+    stamp = f"{tree.folder}/generated/config.mk"
+    tree.make(stamp)
+    default = tree.config.read_text()
+    older = default.replace("CONFIG_AUTH_WORKERS=2", "CONFIG_GONE=2")
+    tree.config.write_text(older)
+    (tree.folder / "generated/untouched").write_text(hashlib.sha256(older.encode()).hexdigest())
+    tree.make(stamp)
+    assert tree.config.read_text() == default
+    tree.config.write_text(older)
+    assert "unknown symbol CONFIG_GONE" in tree.refused()
