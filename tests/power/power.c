@@ -62,8 +62,10 @@ static void broken(const char *invariant, const char *detail)
 
 static unsigned chance(unsigned n)
 {
-	seed = seed * 1103515245u + 12345u;
-	return (seed >> 16) % n;
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed % n;
 }
 
 /* ---- the visible state as text ---- */
@@ -256,6 +258,8 @@ static void operate(int n)
 	struct mailbox *m = any_mailbox(a);
 	char text[16];
 
+	if (m && chance(2))
+		m = mailbox_find(a, STR("INBOX"));
 	if (!m || n < 3 || chance(5) < 2)
 		deliver(n);
 	else if (chance(3))
@@ -493,7 +497,7 @@ static void begin(void)
 	if (!mkdtemp(dir))
 		abort();
 	loop = loop_new();
-	seed = 7;
+	seed = 20250101;
 	epoch_seen = validity_acked = 0;
 	io_fault_begin(dir);
 }
