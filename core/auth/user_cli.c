@@ -32,6 +32,7 @@ static const char usage[] =
 
 struct cli {
 	int dirfd;
+	const struct user_owners *owners;
 	const char *arg;
 	struct buf name;  /* arg in its clean form, for add, passwd and del */
 	struct buf error; /* one message, or several lines */
@@ -48,6 +49,13 @@ static int with_name(struct cli *c, const char *before, const char *after)
 	buf_adds(&c->error, before);
 	buf_addstr(&c->error, buf_str(&c->name));
 	return failed(c, after);
+}
+
+static int save(struct cli *c, struct user_edit *e)
+{
+	if (c->owners)
+		e->owners = *c->owners;
+	return user_edit_save(e, &c->error) ? FAILED : DONE;
 }
 
 /* Asks for a password and makes the text to be stored of it. */
@@ -109,8 +117,8 @@ static int change(struct cli *c, enum need need, struct str secret)
 	if (secret.p ? user_edit_put(&e, buf_str(&c->name), secret)
 		     : user_edit_remove(&e, buf_str(&c->name)))
 		rc = failed(c, strerror(errno));
-	else if (user_edit_save(&e, &c->error))
-		rc = FAILED;
+	else
+		rc = save(c, &e);
 end_edit:
 	user_edit_end(&e);
 	return rc;
@@ -204,7 +212,7 @@ static int import_lines(struct cli *c, const struct user_lines *lines)
 			failed(c, strerror(errno));
 			goto end_edit;
 		}
-	rc = user_edit_save(&e, &c->error) ? FAILED : DONE;
+	rc = save(c, &e);
 end_edit:
 	user_edit_end(&e);
 end_fresh:
@@ -304,10 +312,10 @@ static bool is_help(const char *arg)
 	return str_eq(s, STR("--help")) || str_eq(s, STR("-h")) || str_eq(s, STR("help"));
 }
 
-int user_cli(const char *data, int argc, char **argv)
+int user_cli(const char *data, const struct user_owners *owners, int argc, char **argv)
 {
 	const struct command *command;
-	struct cli c = {.dirfd = -1};
+	struct cli c = {.dirfd = -1, .owners = owners};
 	int rc;
 
 	if (argc && str_eq(str_from(argv[0]), STR("user"))) {

@@ -79,7 +79,9 @@ static int load(struct user_edit *e, struct buf *error_r)
 
 int user_edit_begin(struct user_edit *e, int dirfd, bool write, struct buf *error_r)
 {
-	*e = (struct user_edit){.dirfd = dirfd, .lock_fd = -1};
+	const struct user_owners nobody = {(uid_t)-1, (uid_t)-1, (gid_t)-1, (gid_t)-1};
+
+	*e = (struct user_edit){.dirfd = dirfd, .lock_fd = -1, .owners = nobody};
 	if (write && take_lock(e, error_r))
 		return -1;
 	return load(e, error_r);
@@ -191,25 +193,43 @@ close_fd:
 	return rc;
 }
 
-/* A file written by root must stay readable for the role that reads it: it belongs to whom the old
- * one belonged to, else to the owner of the directory. */
-static int replace(const struct user_edit *e, const char *file, mode_t mode, struct str content)
+/* A file written by root must stay readable for the role that reads it. */
+static int replace(const struct user_edit *e, const char *file, mode_t mode, uid_t uid, gid_t gid,
+	struct str content)
 {
 	struct stat st;
 
-	if (fstatat(e->dirfd, file, &st, 0) && fstat(e->dirfd, &st))
-		return -1;
-	return file_replace_as(e->dirfd, file, mode, st.st_uid, st.st_gid, content);
+	if (uid == (uid_t)-1) {
+		if (fstatat(e->dirfd, file, &st, 0) && fstat(e->dirfd, &st))
+			return -1;
+		uid = st.st_uid;
+		gid = st.st_gid;
+	}
+	return file_replace_as(e->dirfd, file, mode, uid, gid, content);
 }
 
-static int write_file(const struct user_edit *e, const char *file, mode_t mode, struct str kind,
-	bool with_secrets, struct buf *error_r)
+static int write_accounts(const struct user_edit *e, struct buf *error_r)
 {
 	struct buf content = {0};
 	int rc = 0;
 
-	if (build(e, with_secrets, kind, &content) || replace(e, file, mode, buf_str(&content)))
-		rc = fail(error_r, "cannot write", file);
+	if (build(e, false, STR("accounts"), &content) ||
+			replace(e, ACCOUNTS_FILE, 0640, e->owners.accounts_uid,
+				e->owners.accounts_gid, buf_str(&content)))
+		rc = fail(error_r, "cannot write", ACCOUNTS_FILE);
+	buf_free(&content);
+	return rc;
+}
+
+static int write_users(const struct user_edit *e, struct buf *error_r)
+{
+	struct buf content = {0};
+	int rc = 0;
+
+	if (build(e, true, STR("users"), &content) ||
+			replace(e, USERS_FILE, 0600, e->owners.users_uid, e->owners.users_gid,
+				buf_str(&content)))
+		rc = fail(error_r, "cannot write", USERS_FILE);
 	buf_wipe(&content);
 	return rc;
 }
@@ -219,9 +239,7 @@ int user_edit_save(struct user_edit *e, struct buf *error_r)
 	user_edit_settle(e);
 	/* In this order a crash in between leaves mail accepted for somebody who cannot read it
 	 * yet, or refused for somebody who is being deleted: a new login never lacks its mail. */
-	if (write_file(e, ACCOUNTS_FILE, 0640, STR("accounts"), false, error_r))
-		return -1;
-	return write_file(e, USERS_FILE, 0600, STR("users"), true, error_r);
+	return write_accounts(e, error_r) ? -1 : write_users(e, error_r);
 }
 
 void user_edit_end(struct user_edit *e)

@@ -20,6 +20,7 @@ struct user_entry {
 
 struct user_edit {
 	int dirfd, lock_fd;
+	struct user_owners owners; /* nobody in particular after user_edit_begin() */
 	struct arena arena;
 	struct user_entry *v;
 	size_t n, cap;

@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "core/lib/buf.h"
 
@@ -67,8 +68,15 @@ void accounts_close(struct accounts **a);
  * while names are found. */
 int accounts_find(struct accounts *a, struct str name);
 
+/* Whom the two files shall belong to; (uid_t)-1: to whom the old file belongs, or else the
+ * directory. */
+struct user_owners {
+	uid_t users_uid, accounts_uid;
+	gid_t users_gid, accounts_gid;
+};
+
 /* `satchel --data DIR user add|passwd|del|list|import ...`: argv[0] is the subcommand (or "user" in
- * front of it).  Makes DIR if it is missing.  Returns the exit status: 0, 1 failed, 2 usage. */
-int user_cli(const char *data, int argc, char **argv);
+ * front of it).  Makes DIR if it is missing.  owners may be NULL.  Returns the exit status: 0, 1 failed, 2 usage. */
+int user_cli(const char *data, const struct user_owners *owners, int argc, char **argv);
 
 #endif

@@ -163,6 +163,27 @@ static bool is_request(const char *name)
 	return false;
 }
 
+/* Only root may give files away, and only then do the roles run as others. */
+static int user(int argc, char **argv)
+{
+	struct user_owners owners = {(uid_t)-1, (uid_t)-1, (gid_t)-1, (gid_t)-1};
+	uint32_t uid, gid;
+
+	if (geteuid() == 0 && *srv_settings.user_auth) {
+		if (srv_user_find(srv_settings.user_auth, &uid, &gid))
+			return complain("user_auth: no such user: ", srv_settings.user_auth);
+		owners.users_uid = uid;
+		owners.users_gid = gid;
+	}
+	if (geteuid() == 0 && *srv_settings.user_mail) {
+		if (srv_user_find(srv_settings.user_mail, &uid, &gid))
+			return complain("user_mail: no such user: ", srv_settings.user_mail);
+		owners.accounts_uid = uid;
+		owners.accounts_gid = gid;
+	}
+	return user_cli(srv_settings.data, &owners, argc, argv);
+}
+
 static int run(struct options *o, int argc, char **argv)
 {
 	const struct cli_command *feature = find_cli(argv[0]);
@@ -174,7 +195,7 @@ static int run(struct options *o, int argc, char **argv)
 	if (load(o))
 		return 1;
 	if (strcmp(argv[0], "user") == 0)
-		return user_cli(srv_settings.data, argc, argv);
+		return user(argc, argv);
 	if (strcmp(argv[0], "config") == 0)
 		return config(argc, argv);
 	if (feature)

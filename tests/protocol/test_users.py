@@ -89,6 +89,18 @@ def test_secrets_are_readable_by_the_owner_alone(user, tmp_path):
     assert b"SCRAM" not in (tmp_path / "data/accounts.cdb").read_bytes()
 
 
+def test_each_file_belongs_to_the_role_that_reads_it(binary, tmp_path):
+    conf, data = tmp_path / "conf", tmp_path / "data"
+    conf.write_text("user_auth: 60001:60002\nuser_mail: 60003:60004\n")
+    for name in ("zoe", "anne"):
+        subprocess.run([binary, "-c", conf, "--data", data, "user", "add", name], input=b"x\n", check=True)
+    owners = {name: ((data / name).stat().st_uid, (data / name).stat().st_gid)
+              for name in ("users.cdb", "accounts.cdb")}
+    me = (os.getuid(), os.getgid())  # who is not root cannot give anything away
+    assert owners == ({"users.cdb": (60001, 60002), "accounts.cdb": (60003, 60004)} if me[0] == 0
+                      else {"users.cdb": me, "accounts.cdb": me})
+
+
 def test_a_damaged_file_is_named_and_not_overwritten(user, tmp_path):
     user("add", "zoe", stdin="one\n")
     path = tmp_path / "data/users.cdb"
