@@ -25,7 +25,7 @@ struct exchange {
 	enum srv_service service;
 	uint8_t flags;
 	bool dead, asked; /* asked: an answer to the gate is due */
-	char peer[PEER_MAX + 1];
+	char peer[PEER_MAX + 1], user[64]; /* user: as given to LOGIN, for the log */
 };
 
 struct auth_role {
@@ -122,7 +122,7 @@ static void log_outcome(const struct exchange *x, const struct auth_answer *answ
 		log_info("login", "user", log_str(answer->account), "mech", answer->mechanism, "tls",
 			tls, "peer", x->peer, NULL);
 	else if (answer->status == PRELOGIN_AUTH_FAILED)
-		log_info("login failed", "mech", answer->mechanism ? answer->mechanism : "", "tls", tls,
+		log_info("login failed", "user", x->user, "mech", answer->mechanism ? answer->mechanism : "", "tls", tls,
 			"peer", x->peer, NULL);
 	else if (answer->status == PRELOGIN_AUTH_UNAVAILABLE)
 		log_warning("login could not be checked", "why", log_str(answer->data), "peer", x->peer,
@@ -185,6 +185,9 @@ static struct exchange *exchange_new(struct auth_role *r, const struct start *s)
 	x->service = s->service;
 	x->flags = s->flags;
 	memcpy(x->peer, s->peer.p, s->peer.len);
+	if (s->kind == 0)
+		memcpy(x->user, s->first.p,
+			s->first.len < sizeof(x->user) ? s->first.len : sizeof(x->user) - 1);
 	x->asked = true;
 	x->next = *p;
 	*p = x;

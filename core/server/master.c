@@ -598,30 +598,16 @@ static void watch_signals(void)
 		die("cannot watch signals", NULL);
 }
 
-/* As root, what was made here must belong to the one who uses it. */
-static void give_to_mail(const char *path)
-{
-	struct stat st;
-	uint32_t uid, gid;
-
-	if (geteuid() || !*srv_settings.user_mail || stat(path, &st) || st.st_uid)
-		return;
-	if (srv_user_find(srv_settings.user_mail, &uid, &gid))
-		die("no such user", "name", srv_settings.user_mail, NULL);
-	if (chown(path, uid, gid))
-		die("cannot give the spool to its user", "path", path, NULL);
-}
-
 static void open_data(void)
 {
 	const char *data = srv_settings.data;
 
 	if (mkdir(data, 0700) && errno != EEXIST)
 		die("cannot create the spool", "data", data, NULL);
-	give_to_mail(data);
 	m.data_fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m.data_fd < 0)
 		die("cannot open the spool", "data", data, NULL);
+	srv_give_files(m.data_fd);
 	if (geteuid())
 		return; /* who is not root cannot chroot */
 	if (!*srv_settings.user_mail)
@@ -653,11 +639,24 @@ _Noreturn static void die_of(struct buf *error)
 	_exit(1);
 }
 
+/* Descriptors 0 to 2 are taken, so that no socket becomes somebody's standard error. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int srv_master_run(const char *file, const char *data)
 {
 	struct buf error = {0};
 	int rc;
 
+	fill_stdio();
 	m.file = file;
 	m.data_option = data;
 	srv_log_init("master");

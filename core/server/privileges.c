@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +65,33 @@ int srv_user_find(const char *spec, uint32_t *uid_r, uint32_t *gid_r)
 	}
 	buf_free(&passwd);
 	return rc;
+}
+
+static void give(int data_fd, const char *name, const char *user)
+{
+	uint32_t uid, gid;
+	struct stat st;
+
+	if (!*user || fstatat(data_fd, name, &st, 0) || st.st_uid)
+		return;
+	if (srv_user_find(user, &uid, &gid))
+		die("no such user", "name", user, NULL);
+	if (fchownat(data_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW))
+		die("cannot give away", "file", name, "user", user, NULL);
+}
+
+void srv_give_files(int data_fd)
+{
+	struct stat st;
+
+	if (geteuid())
+		return;
+	give(data_fd, ".", srv_settings.user_mail);
+	give(data_fd, "users.cdb", srv_settings.user_auth);
+	give(data_fd, "accounts.cdb", srv_settings.user_mail);
+	/* Others may pass to files of their own, and list nothing. */
+	if (*srv_settings.user_auth && fstat(data_fd, &st) == 0 && !(st.st_mode & 0001))
+		fchmod(data_fd, (st.st_mode & 07777) | 0011);
 }
 
 void srv_drop_privileges(const char *user, int jail, bool secretive, int master_pid)

@@ -88,6 +88,10 @@ uint64_t srv_address_key(const struct sockaddr_storage *a);
 
 /* "name", or "uid:gid" in numbers.  0 / -1 (not found). */
 int srv_user_find(const char *spec, uint32_t *uid_r, uint32_t *gid_r);
+/* As root: gives the spool to user_mail, users.cdb to user_auth and accounts.cdb to user_mail, unless
+ * they belong to somebody else than root already, and lets auth pass through the spool.  Dies on
+ * failure. */
+void srv_give_files(int data_fd);
 /* Gives up what the role does not need: root (when `user` is not empty), new privileges, being
  * traced (gate, auth); dies with the master.  jail: an empty directory to chroot into as root, or
  * -1.  Dies on failure. */

@@ -324,19 +324,33 @@ def test_sockets_of_a_supervisor_take_the_place_of_the_settings(fresh):
 
 
 def test_roles_give_up_root_and_hide_their_memory(fresh):
-    """Started as root, gate and auth run as somebody else, in an empty root, and their memory, where
-    passwords pass, belongs to nobody but root."""
+    """Started as root, each role runs as somebody else, gate and auth in an empty root, and the
+    memory through which passwords pass belongs to nobody but root."""
     if os.geteuid():
         return
-    fresh.settings.update(user_gate="65501:65502", user_auth="65503:65504")
+    for parent in (fresh.dir, *fresh.dir.parents):
+        mode = stat.S_IMODE(parent.stat().st_mode)
+        if not mode & 0o001:
+            parent.chmod(mode | 0o011)
+    users = {"gate": (65501, 65502), "auth": (65503, 65504), "mail": (65505, 65506)}
+    fresh.settings.update({f"user_{role}": f"{u}:{g}" for role, (u, g) in users.items()})
     fresh.start()
-    for role, uid, gid in (("gate", 65501, 65502), ("auth", 65503, 65504)):
+    for role, (uid, gid) in users.items():
         proc = pathlib.Path(f"/proc/{fresh.role_pid(role)}")
         status = (proc / "status").read_text()
         assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n" in status
         assert f"Gid:\t{gid}\t{gid}\t{gid}\t{gid}\n" in status
         assert re.search(r"(?m)^Groups:\s*$", status)
         assert "NoNewPrivs:\t1" in status
-        assert os.listdir(proc / "root") == []
-        if fresh.binary.endswith("build/satchel"):  # the sanitizers must be able to trace
-            assert (proc / "mem").stat().st_uid == 0
+        if role != "mail":
+            assert os.listdir(proc / "root") == []
+            if fresh.binary.endswith("build/satchel"):  # the sanitizers must be able to trace
+                assert (proc / "mem").stat().st_uid == 0
+    login_works(fresh)
+    delivery_works(fresh)
+    fresh.cli("-c", str(fresh.conf), "--data", str(fresh.data), "user", "add", "late",
+              stdin=fresh.password + "\n")
+    with fresh.raw_imap().login("late") as wire:
+        wire.ok("SELECT INBOX")
+    assert stat.S_IMODE((fresh.data / "users.cdb").stat().st_mode) == 0o600
+    assert fresh.stop() == 0
