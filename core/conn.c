@@ -348,6 +348,11 @@ static void on_timer(struct loop_timer *t)
 {
 	struct conn *c = OWNER(t, timer);
 
+	/* The disk is slow, not the peer: it shall have its answer, and the store always ends a wait. */
+	if (c->closing && c->waiting && !c->blocked) {
+		loop_timer_start(c->loop, t, CLOSE_MS);
+		return;
+	}
 	/* Paused: the timer runs only because the peer does not read what we say. */
 	if (c->closing || c->paused || !c->timeout) {
 		finish(c);

@@ -73,7 +73,8 @@ bool conn_full(const struct conn *c);
 /* Stops and resumes reading (a command is running and its successor must wait).  After a resume
  * input() is called from the loop if bytes are left over in `in`, or at eof. */
 void conn_pause(struct conn *c, bool on);
-/* Flush (behind barriers, at most some seconds), then close; input is ignored from now on. */
+/* Flush (behind barriers; a peer that does not read has ten seconds), then close; input is ignored
+ * from now on. */
 void conn_close(struct conn *c);
 /* Close at once; closed() is still called, from the loop. */
 void conn_abort(struct conn *c);
