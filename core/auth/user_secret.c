@@ -126,7 +126,8 @@ int user_secret_make(struct str password, uint32_t iterations, struct user_secre
 	unsigned char salt[SALT_OURS];
 
 	if (!password.len || password.len > USER_PASSWORD_MAX ||
-			memchr(password.p, 0, password.len) || iterations < USER_ITERATIONS_MIN || iterations > USER_ITERATIONS_MAX) {
+			memchr(password.p, 0, password.len) ||
+			iterations < USER_ITERATIONS_MIN || iterations > USER_ITERATIONS_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
