@@ -10,6 +10,12 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+/* The host name is always told and addresses are not: the library need not ask the network, nor the
+ * binary hold a resolver. Defined in plugins.c: fails. */
+int satchel_no_addrinfo(const char *node, const char *service, const struct addrinfo *hints,
+	struct addrinfo **result);
+#define getaddrinfo satchel_no_addrinfo
+
 #define HAVE_GETADDRINFO 1
 #define HAVE_GETHOSTNAME 1
 #define HAVE_GETNAMEINFO 1

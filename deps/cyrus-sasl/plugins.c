@@ -9,6 +9,16 @@
 #include <sasl.h>
 #include "saslint.h"
 
+int satchel_no_addrinfo(const char *node, const char *service, const struct addrinfo *hints,
+	struct addrinfo **result)
+{
+	(void)node;
+	(void)service;
+	(void)hints;
+	*result = NULL;
+	return EAI_FAIL;
+}
+
 int _sasl_load_plugins(const add_plugin_list_t *entrypoints,
 	const sasl_callback_t *getpath_callback, const sasl_callback_t *verifyfile_callback)
 {
