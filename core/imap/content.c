@@ -109,6 +109,14 @@ const struct mime_part *imap_content_mime(struct imap_content *x)
 	return x->top;
 }
 
+void imap_content_drop_whole(struct imap_content *x)
+{
+	buf_free(&x->whole);
+	arena_reset(&x->arena);
+	x->top = NULL;
+	x->has_whole = false;
+}
+
 bool imap_content_is_common(struct str field)
 {
 	/* The list of struct mime_summary (core/mime/mime.h). */

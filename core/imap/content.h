@@ -35,6 +35,8 @@ int imap_content_header(struct imap_content *x, struct str *header_r);
 int imap_content_whole(struct imap_content *x, struct str *whole_r);
 /* The MIME tree of the whole message; NULL + errno. */
 const struct mime_part *imap_content_mime(struct imap_content *x);
+/* Gives back the memory of the whole message and its tree; they are read again when asked for. */
+void imap_content_drop_whole(struct imap_content *x);
 /* True for header fields whose every occurrence is in sum.fields. */
 bool imap_content_is_common(struct str field);
 void imap_content_free(struct imap_content *x);

@@ -3,9 +3,6 @@
 
 #include <errno.h>
 
-/* A body goes out in pieces of this size, so that a large one costs no memory of its size. */
-#define FETCH_PIECE (4 * CONN_OUT_HIGH)
-
 struct fetch {
 	struct imap_pick pick;
 	struct fetch_items items;
@@ -16,7 +13,7 @@ struct fetch {
 	size_t mark;            /* where its answer begins in the output, while none of it has left */
 	bool pieces;            /* part of it may have left */
 	bool items_said;        /* the next one needs a space in front */
-	uint64_t offset, left;  /* of the literal being sent */
+	struct fetch_literal literal; /* being sent */
 	/* Set \Seen ahead, see mark_seen(): UIDs in order, and the last number looked at. */
 	uint32_t marked[IMAP_SLICE_MESSAGES], marked_to;
 	unsigned n_marked, at_marked;
@@ -67,50 +64,40 @@ static void fetch_finish(struct imap_session *s, struct imap_cmd *c)
 		imap_reply(s, c, IMAP_OK, NULL, "FETCH completed");
 }
 
-/* Sends the literal that is open, piece by piece.  1 all of it, 0 later, -1 error. */
-static int send_pieces(struct imap_session *s, struct fetch *f)
+/* Appends the next n bytes of the literal.  0 / -1 + errno. */
+static int add_piece(struct fetch *f, struct buf *out, uint64_t n)
 {
-	struct buf *out = imap_out(s);
-	uint64_t n;
-	size_t before;
+	struct fetch_literal *l = &f->literal;
+	size_t before = out->len;
 
-	while (f->left) {
-		if (f->pieces && conn_full(&s->conn))
-			return 0;
-		n = f->left < FETCH_PIECE ? f->left : FETCH_PIECE;
-		before = out->len;
-		if (message_read(f->content.store, &f->content.m, f->offset, n, out))
-			return -1;
-		if (out->failed || out->len - before != n) {
-			errno = out->failed ? ENOMEM : EPROTO;
-			return -1;
-		}
-		f->offset += n;
-		f->left -= n;
-		f->content.bytes += n;
-		f->pieces = f->left || f->pieces;
-	}
-	return 1;
+	if (l->memory)
+		buf_add(out, l->memory + l->offset, n);
+	else if (message_read(f->content.store, &f->content.m, l->offset, n, out))
+		return -1;
+	errno = out->failed ? ENOMEM : EPROTO;
+	if (out->failed || out->len - before != n)
+		return -1;
+	l->offset += n;
+	l->left -= n;
+	f->content.bytes += n;
+	return 0;
 }
 
-/* 1: it is a run of stored bytes, now open as a literal; 0: it is not; -1 + errno. */
-static int open_range(struct buf *out, struct fetch *f, const struct fetch_item *item)
+/* Sends the literal that is open, piece by piece.  1 all of it, 0 later, -1 + errno. */
+static int send_pieces(struct imap_session *s, struct fetch *f)
 {
-	uint64_t offset, length;
-	int found;
+	struct fetch_literal *l = &f->literal;
 
-	if (item->what != FETCH_SECTION)
-		return 0;
-	found = fetch_section_range(&f->content, &item->section, &offset, &length);
-	if (found != 1)
-		return found;
-	fetch_cut_partial(item, &offset, &length);
-	buf_addstr(out, item->label);
-	buf_adds(out, " {");
-	buf_addu(out, length);
-	buf_adds(out, "}\r\n");
-	f->offset = offset;
-	f->left = length;
+	while (l->left) {
+		if (f->pieces && conn_full(&s->conn)) {
+			if (!l->memory)
+				imap_content_drop_whole(&f->content);
+			return 0;
+		}
+		if (add_piece(f, imap_out(s), l->left < FETCH_PIECE ? l->left : FETCH_PIECE))
+			return -1;
+		f->pieces = l->left || f->pieces;
+	}
 	return 1;
 }
 
@@ -173,29 +160,32 @@ static void unmark(struct imap_session *s, struct fetch *f)
 	view_forget_flags(s->view, f->content.m.uid);
 }
 
+static int add_item(struct imap_session *s, struct fetch *f, const struct fetch_item *item)
+{
+	struct buf *out = imap_out(s);
+
+	if (f->items_said)
+		buf_addc(out, ' ');
+	f->items_said = true;
+	if (item->what != FETCH_SECTION && item->what != FETCH_BINARY)
+		return fetch_add_item(s, out, &f->content, item);
+	return fetch_open_literal(out, &f->content, item, &f->literal);
+}
+
 /* 1: the message is answered, 0: later, -1 + errno. */
 static int fetch_items(struct imap_session *s, struct fetch *f)
 {
-	struct buf *out = imap_out(s);
-	const struct fetch_item *item;
 	int done;
 
-	for (; f->at < f->items.n; f->at++) {
-		item = &f->items.v[f->at];
-		if (f->left) { /* resumed within this item */
-			done = send_pieces(s, f);
-			if (done != 1)
-				return done;
-			continue;
+	while (f->literal.left || f->at < f->items.n) {
+		/* Many items of one message do not pile up either. */
+		if (!f->literal.left && imap_out(s)->len > CONN_OUT_HIGH + FETCH_PIECE) {
+			f->pieces = true;
+			return 0;
 		}
-		if (f->items_said)
-			buf_addc(out, ' ');
-		f->items_said = true;
-		done = open_range(out, f, item);
-		if (done == 1)
-			done = send_pieces(s, f);
-		else if (done == 0)
-			done = fetch_add_item(s, out, &f->content, item) ? -1 : 1;
+		if (!f->literal.left && add_item(s, f, &f->items.v[f->at++]))
+			return -1;
+		done = send_pieces(s, f);
 		if (done != 1)
 			return done;
 	}
@@ -240,7 +230,7 @@ static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
 	f->seq = seq;
 	f->at = 0;
 	f->pieces = f->items_said = false;
-	f->left = 0;
+	f->literal.left = 0;
 	f->mark = out->len;
 	buf_add(out, "* ", 2);
 	buf_addu(out, seq);

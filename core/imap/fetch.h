@@ -46,6 +46,9 @@ struct fetch_items {
 	bool sets_seen; /* RFC 9051 6.4.5: BODY[...] without PEEK sets \Seen */
 };
 
+/* A body goes out in pieces of this size, so that a large one costs no memory of its size. */
+#define FETCH_PIECE (4 * CONN_OUT_HIGH)
+
 /* More sections in one FETCH are refused: each may cost a reading of the message. */
 #define FETCH_ITEMS_MAX 1000
 
@@ -72,7 +75,17 @@ int fetch_binary_bytes(struct imap_content *x, const struct fetch_section *secti
 
 /* ---- fetch_item.c ---- */
 
-/* Appends the item without its label, sections and binaries with it.  0 / -1 + errno. */
+/* Bytes of a literal that are still to be sent. */
+struct fetch_literal {
+	const char *memory;     /* they stand here (in x), or NULL: in the store */
+	uint64_t offset, left;  /* from there, or in the message */
+};
+
+/* Appends a FETCH_SECTION or FETCH_BINARY item up to its bytes, of which *l_r tells the place.  0, with
+ * nothing left if there is no such part; -1 + errno. */
+int fetch_open_literal(struct buf *out, struct imap_content *x, const struct fetch_item *item,
+	struct fetch_literal *l_r);
+/* Appends any other item.  0 / -1 + errno. */
 int fetch_add_item(struct imap_session *s, struct buf *out, struct imap_content *x,
 	const struct fetch_item *item);
 /* Cuts [*offset, *offset + *length) to the item's partial. */

@@ -21,39 +21,69 @@ void fetch_cut_partial(const struct fetch_item *item, uint64_t *offset, uint64_t
 		*length = item->length;
 }
 
-static void add_bytes(struct buf *out, const struct fetch_item *item, struct str bytes)
+/* 1 with the whole bytes of the item; 0: there is no such part; -1 + errno. */
+static int find_bytes(struct imap_content *x, const struct fetch_item *item, struct fetch_literal *l)
 {
-	uint64_t offset = 0, length = bytes.len;
+	struct str bytes = STR_NULL;
+	int found = 0;
 
-	fetch_cut_partial(item, &offset, &length);
-	bytes = (struct str){bytes.p + offset, length};
-	/* literal8 (RFC 3516) where a literal may not go: it cannot hold NUL. */
-	if (item->what == FETCH_BINARY && length && memchr(bytes.p, 0, length))
-		buf_addc(out, '~');
-	buf_addc(out, '{');
-	buf_addu(out, length);
-	buf_adds(out, "}\r\n");
-	buf_addstr(out, bytes);
+	if (item->what == FETCH_SECTION)
+		found = fetch_section_range(x, &item->section, &l->offset, &l->left);
+	if (found)
+		return found;
+	found = item->what == FETCH_BINARY ? fetch_binary_bytes(x, &item->section, &bytes)
+					   : fetch_section_bytes(x, &item->section, &bytes);
+	if (found == 1)
+		*l = (struct fetch_literal){.memory = bytes.p, .left = bytes.len};
+	return found;
 }
 
-static int add_section(struct buf *out, struct imap_content *x, const struct fetch_item *item)
+/* Is a part of the message itself as it is stored, and large?  Then it is read once more from there,
+ * so that a client that reads slowly does not keep the message in memory. */
+static void leave_memory(const struct imap_content *x, struct fetch_literal *l)
 {
-	bool binary = item->what != FETCH_SECTION;
-	struct str bytes = STR_NULL;
-	int found = binary ? fetch_binary_bytes(x, &item->section, &bytes)
-			   : fetch_section_bytes(x, &item->section, &bytes);
+	struct str whole = buf_str(&x->whole);
 
+	if (!l->memory || l->left <= FETCH_PIECE || !x->has_whole || l->memory < whole.p ||
+			l->memory >= whole.p + whole.len)
+		return;
+	l->offset += (uint64_t)(l->memory - whole.p);
+	l->memory = NULL;
+}
+
+int fetch_open_literal(struct buf *out, struct imap_content *x, const struct fetch_item *item,
+	struct fetch_literal *l_r)
+{
+	int found;
+
+	*l_r = (struct fetch_literal){0};
+	found = find_bytes(x, item, l_r);
 	if (found < 0)
 		return -1;
 	buf_addstr(out, item->label);
-	buf_addc(out, ' ');
-	if (item->what == FETCH_BINARY_SIZE)
-		buf_addu(out, found ? bytes.len : 0);
-	else if (found)
-		add_bytes(out, item, bytes);
-	else
-		buf_adds(out, "NIL");
+	if (!found) {
+		buf_adds(out, " NIL");
+		return 0;
+	}
+	fetch_cut_partial(item, &l_r->offset, &l_r->left);
+	/* literal8 (RFC 3516) where a literal may not go: it cannot hold NUL. */
+	buf_adds(out, item->what == FETCH_BINARY && l_r->left &&
+			memchr(l_r->memory + l_r->offset, 0, l_r->left) ? " ~{" : " {");
+	buf_addu(out, l_r->left);
+	buf_adds(out, "}\r\n");
+	leave_memory(x, l_r);
 	return 0;
+}
+
+static int add_binary_size(struct buf *out, struct imap_content *x, const struct fetch_item *item)
+{
+	struct str bytes = STR_NULL;
+
+	if (fetch_binary_bytes(x, &item->section, &bytes) < 0)
+		return -1;
+	buf_addstr(out, item->label);
+	buf_addc(out, ' ');
+	return buf_addu(out, bytes.len);
 }
 
 static int add_summary(struct buf *out, struct imap_content *x, enum fetch_what what)
@@ -105,12 +135,13 @@ int fetch_add_item(struct imap_session *s, struct buf *out, struct imap_content 
 		if (add_summary(out, x, item->what))
 			return -1;
 		break;
-	case FETCH_SECTION:
-	case FETCH_BINARY:
 	case FETCH_BINARY_SIZE:
-		if (add_section(out, x, item))
+		if (add_binary_size(out, x, item))
 			return -1;
 		break;
+	case FETCH_SECTION:
+	case FETCH_BINARY:
+		break; /* fetch_open_literal() */
 	}
 	errno = ENOMEM;
 	return out->failed ? -1 : 0;

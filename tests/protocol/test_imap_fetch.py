@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: 0BSD
 """FETCH (RFC 3501 6.4.5, RFC 9051 6.4.5)."""
 
+import pathlib
+import re
+import time
+
 import pytest
 
 from harness.imap import append, fetched, literal, new_mailbox, simple
@@ -220,6 +224,40 @@ def test_a_listing_of_many_messages_is_complete_and_in_order(wire):
     listed = [a for a in answers if b" FETCH (" in a]
     assert [int(a.split()[1]) for a in listed] == list(range(1, count + 1))
     assert all(b'"Many"' in a for a in listed)
+
+
+BIG = (b"Subject: big\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n"
+       b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+       + b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2\r\n" * 45000 + b"--cut--\r\n")
+
+
+def memory_kib(server):
+    status = pathlib.Path(f"/proc/{server.role_pid('mail')}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+def test_large_parts_come_whole_and_in_any_number(wire):
+    new_mailbox(wire, [BIG])
+    part = BIG.split(b"base64\r\n\r\n")[1].split(b"\r\n--cut--")[0]
+    answer = one(wire, "(BODY.PEEK[1] BINARY.PEEK[1] BODY.PEEK[1.MIME] BODY.PEEK[] BODY.PEEK[1]<1000000.900000>)")
+    assert literal(answer, b"BODY[1]") == part
+    assert literal(answer, b"BINARY[1]") == b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv" * 45000
+    assert literal(answer, b"BODY[]") == BIG
+    assert literal(answer, b"BODY[1]<1000000>") == part[1000000:1900000]
+
+
+def test_a_client_that_asks_for_much_and_reads_nothing_costs_little_memory(server, wire):
+    new_mailbox(wire, [BIG])
+    wire.ok("FETCH 1 BODY.PEEK[1.MIME]")
+    before = memory_kib(server)
+    wire.send("x FETCH 1 (" + " ".join(["BODY.PEEK[1]"] * 40) + " BODY.PEEK[])\r\n")
+    time.sleep(1)
+    sanitized = "asan" in str(server.binary)  # keeps what was freed
+    assert sanitized or memory_kib(server) - before < 5000
+    with server.raw_imap() as other:
+        other.login().ok("NOOP")
+    answers = wire.until("x")
+    assert len(answers) == 2 and answers[0].count(b"BODY[1] {") == 40 and answers[0].endswith(b"--cut--\r\n)")
 
 
 def test_commands_may_be_pipelined(wire):
