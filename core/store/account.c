@@ -68,6 +68,11 @@ struct store *account_store(const struct account *a)
 	return a->store;
 }
 
+uint64_t account_lsn(const struct account *a)
+{
+	return a->lsn;
+}
+
 uint64_t account_modseq(const struct account *a)
 {
 	return a->modseq;

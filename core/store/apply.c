@@ -214,6 +214,8 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 	if (s->uidvalidity_last < r->uidvalidity)
 		s->uidvalidity_last = r->uidvalidity;
 	m->lsn = lsn;
+	if (a->lsn < lsn)
+		a->lsn = lsn;
 	m->dirty = true;
 	if (r->flags & MAILBOX_GONE)
 		mailbox_drop(m);

@@ -120,6 +120,7 @@ struct account {
 	char *name;
 	size_t name_len;
 	uint64_t id, modseq;
+	uint64_t lsn; /* last change of a mailbox record, and so of the names */
 	struct {
 		struct mailbox **v; /* by name */
 		size_t n, cap;

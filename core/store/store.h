@@ -88,6 +88,9 @@ int account_open(struct store *s, struct str name, bool create, struct account *
 struct str account_name(const struct account *a);
 uint64_t account_id(const struct account *a);
 struct store *account_store(const struct account *a);
+/* Last record that changed the set of its mailboxes, their names or subscriptions: the barrier of
+ * whatever tells that a name is there or is not. */
+uint64_t account_lsn(const struct account *a);
 /* The counter of CONDSTORE (RFC 7162), one per account. */
 uint64_t account_modseq(const struct account *a);
 
