@@ -6,6 +6,8 @@
 
 #include "core/lib/date.h"
 
+#define NO_ROOM "No room for the message now, try again"
+
 struct append_args {
 	struct str mailbox;
 	struct imap_flags flags;
@@ -61,6 +63,7 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 	struct str tag, name;
 	const char *wrong;
 	bool exists;
+	int error;
 
 	imap_parse_head(&c, &tag, &name);
 	wrong = parse_args(&c, &s->arena, &args);
@@ -69,20 +72,22 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 	if (wrong)
 		return refuse("BAD", NULL, wrong, status_r, code_r, why_r);
 	if (!exists) { /* RFC 9051 6.3.12 */
-		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_barrier(s, account_lsn(s->account));
 		return refuse("NO", "TRYCREATE", "No such mailbox", status_r, code_r, why_r);
 	}
 	if (size == 0)
 		return refuse("NO", NULL, "An empty message is none", status_r, code_r, why_r);
 	if (size > (uint64_t)CONFIG_MESSAGE_MAX_MB << 20) /* RFC 7889 */
 		return refuse("NO", "TOOBIG", "Message too large", status_r, code_r, why_r);
-	if (store_admits(s->base.mail->store, size))
-		return refuse("NO", "UNAVAILABLE", errno == ENOSPC ? "The disk is full"
-				: "No room for the message now", status_r, code_r, why_r);
+	error = store_admits(s->base.mail->store, size);
+	if (error)
+		return refuse("NO", "UNAVAILABLE", error == ENOSPC ? "The disk is full"
+				: error == EIO ? "The store takes no changes now" : NO_ROOM,
+			status_r, code_r, why_r);
 	body_free(&s->append_body);
 	s->append_body = body_new(s->base.mail->store);
 	if (!s->append_body)
-		return refuse("NO", "UNAVAILABLE", "No room for the message now", status_r, code_r, why_r);
+		return refuse("NO", "UNAVAILABLE", NO_ROOM, status_r, code_r, why_r);
 	return 0;
 }
 
@@ -133,7 +138,7 @@ static void append_run(struct imap_session *s, struct imap_cmd *c)
 	}
 	m = mailbox_find(s->account, args.mailbox);
 	if (!m) {
-		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_barrier(s, account_lsn(s->account));
 		imap_reply(s, c, IMAP_NO, "TRYCREATE", "No such mailbox");
 		return;
 	}

@@ -251,7 +251,7 @@ static void list_step(struct imap_session *s, struct imap_cmd *c)
 			list_one(s, l, m);
 	}
 	/* Names, and names missing, are only shown once they are there to stay. */
-	imap_barrier(s, store_last_lsn(s->base.mail->store));
+	imap_barrier(s, account_lsn(s->account));
 	if (at >= account_mailbox_count(s->account)) {
 		imap_reply(s, c, IMAP_OK, NULL, "That is all");
 		return;

@@ -108,7 +108,7 @@ static void select_or_examine(struct imap_session *s, struct imap_cmd *c, bool r
 	}
 	m = mailbox_find(s->account, name);
 	if (!m) {
-		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_barrier(s, account_lsn(s->account));
 		imap_reply_errno(s, c, ENOENT);
 		return;
 	}
@@ -141,7 +141,7 @@ static void answer(struct imap_session *s, struct imap_cmd *c, int rc, uint64_t 
 		int error = errno;
 
 		/* "Exists already" and "is not there" are state too. */
-		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_barrier(s, account_lsn(s->account));
 		imap_reply_errno(s, c, error);
 		return;
 	}

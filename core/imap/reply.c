@@ -74,6 +74,8 @@ static const struct { int error; const char *code, *text; } errors[] = {
 
 void imap_reply_errno(struct imap_session *s, struct imap_cmd *c, int error)
 {
+	if (error == EIO && store_failed(s->base.mail->store))
+		error = EROFS;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		if (errors[i].error == error) {
 			imap_reply(s, c, IMAP_NO, errors[i].code, errors[i].text);

@@ -35,7 +35,7 @@ static void check_run(struct imap_session *s, struct imap_cmd *c)
 {
 	if (takes_arguments(s, c))
 		return;
-	imap_barrier(s, store_last_lsn(s->base.mail->store));
+	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
 	imap_reply(s, c, IMAP_OK, NULL, "Everything is on disk");
 }
 

@@ -104,7 +104,7 @@ static void status_run(struct imap_session *s, struct imap_cmd *c)
 	} else if (imap_parse_status_items(&c->args, &wanted) || imap_parse_end(&c->args)) {
 		imap_bad(s, c, "STATUS: expected known items in parentheses");
 	} else if ((m = mailbox_find(s->account, name)) == NULL) {
-		imap_barrier(s, store_last_lsn(s->base.mail->store));
+		imap_barrier(s, account_lsn(s->account));
 		imap_reply_errno(s, c, ENOENT);
 	} else {
 		imap_add_status(s, m, wanted);
