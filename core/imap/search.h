@@ -60,6 +60,10 @@ enum search_return {
 
 /* Keys within keys; deeper ones are refused, as evaluation recurses. */
 #define SEARCH_DEPTH_MAX 50
+/* Strings looked for in headers, and in whole messages: each is a pass over every message, and other
+ * sessions wait while one message is tried. */
+#define SEARCH_HEADERS_MAX 500
+#define SEARCH_BODIES_MAX 50
 
 /* ---- search_parse.c ---- */
 
@@ -70,6 +74,7 @@ struct search_parse {
 	struct search_key *top;   /* SEARCH_AND of all */
 	const char *wrong;        /* for imap_bad() */
 	bool bad_charset;         /* NO [BADCHARSET] instead */
+	unsigned headers, bodies; /* strings so far */
 };
 
 /* The whole of SEARCH's arguments.  0 / -1 with wrong or bad_charset set. */

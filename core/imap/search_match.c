@@ -40,6 +40,7 @@ static int match_header(struct imap_content *x, const struct search_key *k)
 	} else if (imap_content_header(x, &header)) {
 		return -1;
 	}
+	x->bytes += header.len; /* the slice counts passes, not only readings */
 	return search_in_field(header, k->field, &k->needle, &x->scratch);
 }
 
@@ -55,6 +56,7 @@ static int match_text(struct imap_content *x, const struct search_key *k)
 			return 1;
 	}
 	top = imap_content_mime(x);
+	x->bytes += x->m.size;
 	return top ? search_in_part(top, &k->needle, &x->scratch) : -1;
 }
 

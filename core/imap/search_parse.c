@@ -122,6 +122,8 @@ static int parse_needle(struct search_parse *p, struct cursor *c, struct search_
 	struct buf folded = {0};
 	struct str text;
 
+	if (k->op == SEARCH_HEADER ? ++p->headers > SEARCH_HEADERS_MAX : ++p->bodies > SEARCH_BODIES_MAX)
+		return wrong(p, "too many strings to look for");
 	if (imap_parse_sp(c) || imap_parse_astring(c, p->arena, &text))
 		return wrong(p, "expected a string");
 	charset_fold(&folded, text);

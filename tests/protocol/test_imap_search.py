@@ -2,6 +2,7 @@
 """SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4), ESEARCH (RFC 4731), SEARCHRES (RFC 5182)."""
 
 import base64
+import time
 
 import pytest
 
@@ -98,6 +99,27 @@ def test_text_beyond_ascii_is_found_decoded_and_in_any_case(wire, key, text, wan
     assert answers[0].split()[2:] == [str(n).encode() for n in want], answers
 
 
+def test_a_long_search_lets_other_sessions_run(server, wire, filled):
+    with server.raw_imap() as slow, server.raw_imap() as quick:
+        quick.login()
+        slow.login().ok("CREATE long")
+        body = simple(body="word after word\r\n" * 6000)
+        append(slow, "long", body)
+        slow.ok("SELECT long")
+        for size in (1, 2, 4, 8, 16, 32, 64, 128):
+            slow.ok(f"COPY 1:{size} long")
+        slow.send("s SEARCH " + "OR BODY nowhere " * 49 + "BODY nowhere\r\n")
+        time.sleep(0.05)
+        waits = []
+        for _ in range(20):
+            start = time.monotonic()
+            quick.ok("NOOP")
+            waits.append(time.monotonic() - start)
+        assert sorted(waits)[10] < 0.2, waits
+        answers = slow.until("s")
+        assert answers[0] == b"* SEARCH", answers[0][:80]
+
+
 def test_an_unknown_charset_is_refused_with_those_that_are_known(wire):
     done = wire.command("SEARCH CHARSET KOI8-R SUBJECT x")[-1]
     assert b" NO [BADCHARSET (US-ASCII UTF-8)]" in done
@@ -106,7 +128,7 @@ def test_an_unknown_charset_is_refused_with_those_that_are_known(wire):
 @pytest.mark.parametrize("keys", [
     "", " ", "NOSUCH", "SEEN  UNSEEN", "(SEEN", "SEEN)", "()", "OR SEEN", "NOT", "FROM", "ON 31", "ON 1-Foo-2024",
     "LARGER x", "UID x", "KEYWORD", "HEADER Subject", "0", "1:", "CHARSET", "RETURN ALL", "RETURN (WHAT) ALL",
-    "RETURN (", "(" * 300 + "ALL" + ")" * 300, "NOT " * 300 + "ALL", "$ $ (",
+    "RETURN (", "BODY x " * 60 + "ALL", "SUBJECT x " * 600 + "ALL", "(" * 300 + "ALL" + ")" * 300, "NOT " * 300 + "ALL", "$ $ (",
 ])
 def test_malformed_searches_are_bad_and_the_session_goes_on(wire, keys):
     assert b" BAD " in wire.command(f"SEARCH {keys}")[-1][:12]
