@@ -109,6 +109,6 @@ checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/power)))
 checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
-	+$(Q)PYTHONDONTWRITEBYTECODE=1 tests/run-all.sh $(MAKE) $(checks)
+	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
 	check-clients check-kill check-power check-matrix check-bootstrap
