@@ -157,6 +157,25 @@ static struct str without_slash(struct str name)
 	return name;
 }
 
+/* RFC 6154 2: the server may say what a mailbox is for.  The usual names mean the usual thing, so that
+ * all clients of an account agree where sent mail goes; one mailbox for each use. */
+static unsigned usual_use(const struct account *a, struct str name)
+{
+	static const struct { struct str name; unsigned use; } usual[] = {
+		{{"Archive", 7}, MAILBOX_ARCHIVE}, {{"Drafts", 6}, MAILBOX_DRAFTS}, {{"Junk", 4}, MAILBOX_JUNK},
+		{{"Sent", 4}, MAILBOX_SENT}, {{"Trash", 5}, MAILBOX_TRASH},
+	};
+	unsigned use = 0;
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		if (str_ieq(name, usual[i].name))
+			use = usual[i].use;
+	}
+	for (uint32_t i = 0; use && i < account_mailbox_count(a); i++)
+		use &= ~mailbox_special_use(account_mailbox(a, i));
+	return use;
+}
+
 static void create_run(struct imap_session *s, struct imap_cmd *c)
 {
 	struct str name;
@@ -165,7 +184,8 @@ static void create_run(struct imap_session *s, struct imap_cmd *c)
 
 	if (parse_one_name(s, c, &name))
 		return;
-	rc = mailbox_create(s->account, without_slash(name), 0, &lsn);
+	name = without_slash(name);
+	rc = mailbox_create(s->account, name, usual_use(s->account, name), &lsn);
 	answer(s, c, rc, lsn, "Created");
 }
 

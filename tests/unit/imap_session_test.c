@@ -135,6 +135,27 @@ static void list_knows_its_options(void **state)
 	leaves(&c);
 }
 
+static void usual_names_have_their_special_use(void **state)
+{
+	static const struct step steps[] = {
+		{"LIST (SPECIAL-USE) \"\" *", {"t OK", "!* LIST"}},
+		{"CREATE Sent", {"t OK"}}, {"CREATE sent", {"t OK"}}, {"CREATE a/Trash", {"t OK"}},
+		{"CREATE Junk/", {"t OK"}},
+		{"LIST \"\" *", {"(\\HasNoChildren \\Sent) \"/\" Sent\r\n", "(\\HasNoChildren) \"/\" sent\r\n",
+			"(\\HasNoChildren) \"/\" a/Trash\r\n", "\\Junk) \"/\" Junk\r\n"}},
+		{"LIST (SPECIAL-USE) \"\" * RETURN (SPECIAL-USE)", {" Sent\r\n", " Junk\r\n", "!INBOX", "!Trash"}},
+		{"RENAME Sent Posted", {"t OK"}},
+		{"LIST \"\" Posted", {"(\\HasNoChildren \\Sent) \"/\" Posted\r\n"}},
+		{"DELETE Posted", {"t OK"}}, {"CREATE Sent", {"t OK"}},
+		{"LIST \"\" Sent", {"\\Sent) \"/\" Sent\r\n"}},
+	};
+	struct client c;
+
+	connects(&c, *state, "");
+	play(&c, steps, N(steps));
+	leaves(&c);
+}
+
 static void status_tells_numbers(void **state)
 {
 	static const struct step steps[] = {
@@ -516,6 +537,7 @@ int main(void)
 		SPOOL_TEST(commands_may_arrive_with_the_login),
 		SPOOL_TEST(mailboxes_are_made_renamed_and_removed),
 		SPOOL_TEST(list_knows_its_options),
+		SPOOL_TEST(usual_names_have_their_special_use),
 		SPOOL_TEST(status_tells_numbers),
 		SPOOL_TEST(append_keeps_flags_date_and_bytes),
 		SPOOL_TEST(append_is_refused_before_the_message_is_sent),
