@@ -27,7 +27,7 @@ struct mail {
 	uint64_t next_session;
 	/*
 	 * Does this user exist (accounts.cdb)?  1 yes; 0 no: 550; -1 could not look: 451.
-	 * `name` is the local part already without subaddress.
+	 * `name` is in small letters, without subaddress.
 	 */
 	int (*account_lookup)(struct mail *m, struct str name);
 };

@@ -86,7 +86,7 @@ check-arch: $(O)/satchel
 	$(Q)$(call pytest,arch,tests/arch)
 check-build: $(O)/satchel
 	$(Q)$(call pytest,build,tests/build)
-feature-py := $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/test_*.py))
+feature-py := $(sort $(wildcard features/*/*/test_*.py))
 check-protocol: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
 check-clients check-kill check-power: check-%: $(O)/satchel $(O)/host/asan/satchel

@@ -105,19 +105,15 @@ static struct str lower_case(struct arena *a, struct str s)
 	return copy;
 }
 
-/* As written, then in lower case.  1 found (*name_r in the arena), 0 no such account, -1. */
+/* Accounts are named in small letters.  1 found (*name_r in the arena), 0 no such account, -1. */
 static int look_up(struct lmtp_session *s, struct str name, struct str *name_r)
 {
 	struct mail *m = s->base.mail;
-	int rc = name.len ? m->account_lookup(m, name) : 0;
 
-	*name_r = name;
-	if (rc)
-		return rc;
 	*name_r = lower_case(&s->arena, name);
 	if (!name_r->p)
 		return -1;
-	return str_eq(*name_r, name) ? 0 : m->account_lookup(m, *name_r);
+	return name.len ? m->account_lookup(m, *name_r) : 0;
 }
 
 /* The account of local@domain: one named by the whole address, else one named by the local part.

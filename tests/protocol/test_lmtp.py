@@ -228,3 +228,13 @@ def test_smtplib_reports_the_refused_recipient(server):
 def test_all_recipients_refused_means_no_data(server):
     with server.lmtp() as client, pytest.raises(smtplib.SMTPRecipientsRefused):
         client.sendmail("a@b", ["nobody"], message("to nobody"))
+
+
+def test_the_case_of_a_name_does_not_make_another_account(server, wire):
+    wire.smtp("LHLO pc")
+    assert transaction(wire, "DeMo@Example.ORG", data=message("in mixed case"))[0][0] == 250
+    assert b"Subject: in mixed case" in newest(server)
+    client = server.imap("DEMO")
+    client.select()
+    assert client.search(None, "SUBJECT", '"in mixed case"')[1][0].split()
+    client.logout()
