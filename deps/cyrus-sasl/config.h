@@ -34,7 +34,12 @@ int satchel_no_addrinfo(const char *node, const char *service, const struct addr
 #define HAVE_TIME_H 1
 #define HAVE_UNISTD_H 1
 #define HAVE_VSNPRINTF 1
+
+/* format.c: no stdio and no resolver for the few places that would use them. */
 #define snprintf satchel_sasl_snprintf
+#define printf satchel_sasl_printf
+#define getaddrinfo satchel_sasl_getaddrinfo
+#define freeaddrinfo satchel_sasl_freeaddrinfo
 
 #define PACKAGE "cyrus-sasl"
 #define VERSION "2.1.28"

@@ -1,13 +1,43 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * The little of snprintf that libsasl2 uses (config.h renames its calls to this), so that a program
- * which does not print otherwise needs no stdio: %s %.*s %c %d %i %u %lu %x %X %o %%, without padding.
+ * What libsasl2 would take from stdio and the resolver; config.h renames its calls to these, so that
+ * a program which prints nothing and looks up no host names need not carry them.
+ *
+ * snprintf knows %s %.*s %c %d %i %u %lu %x %X %o %%, without padding. printf is used to list
+ * plugins on a terminal, which nobody asks for. Host names are never looked up: the server gives
+ * its own name to sasl_server_new() and sets no address properties.
  */
+#include <netdb.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 
 int satchel_sasl_snprintf(char *out, size_t size, const char *format, ...);
+int satchel_sasl_printf(const char *format, ...);
+int satchel_sasl_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+	struct addrinfo **list_r);
+void satchel_sasl_freeaddrinfo(struct addrinfo *list);
+
+int satchel_sasl_printf(const char *format, ...)
+{
+	(void)format;
+	return 0;
+}
+
+int satchel_sasl_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+	struct addrinfo **list_r)
+{
+	(void)host;
+	(void)service;
+	(void)hints;
+	*list_r = NULL;
+	return EAI_FAIL;
+}
+
+void satchel_sasl_freeaddrinfo(struct addrinfo *list)
+{
+	(void)list;
+}
 
 struct sink {
 	char *out;
