@@ -112,9 +112,9 @@ static uint64_t disk_space(struct store *s)
 	uint64_t now = loop_now(s->loop);
 	struct statvfs v;
 
-	if (s->space_checked && now - s->space_checked < 100)
+	if (s->space_checked && now + 1 - s->space_checked < 100)
 		return s->space;
-	s->space_checked = now | 1;
+	s->space_checked = now + 1; /* 0 = never */
 	s->space = fstatvfs(s->dirfd, &v) ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
 	return s->space;
 }
