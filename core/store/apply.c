@@ -349,7 +349,6 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 {
 	struct account *a = m->account;
 	size_t at, dead = 0;
-	bool fresh = false;
 
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].flags & MESSAGE_EXPUNGED) {
@@ -363,8 +362,6 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 				view_note_flags(m, v[i].uid);
 			} else if (insert(m, at, &v[i])) {
 				return -1;
-			} else {
-				fresh = true;
 			}
 		}
 		if (m->uidnext <= v[i].uid)
@@ -379,8 +376,8 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 	m->dirty = true;
 	if (dead && remove_all(m, v, n, dead))
 		return -1;
-	if (fresh)
-		view_note_new(m);
+	if (n > dead)
+		view_note_changed(m);
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 
 #define POOL_MAX 64
 #define POOL_BYTES (128 * 1024) /* buffers larger than this are not kept */
-#define DISK_RESERVE (16u * 1024 * 1024)
 
 static void count(struct body *b)
 {

@@ -263,7 +263,8 @@ static void compact(struct store *s)
 
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
-		if (g == s->head || g->blobs || i + 1 == s->segments.n ||
+		/* The last one may be the committer's. */
+		if (g->blobs || i + 1 == s->segments.n ||
 			s->segments.v[i + 1]->first > s->checkpoint_lsn + 1) {
 			s->segments.v[to++] = g;
 			continue;
@@ -274,9 +275,7 @@ static void compact(struct store *s)
 			continue;
 		}
 		gone = true;
-		if (g->fd >= 0)
-			close(g->fd);
-		free(g);
+		segment_free(s, g);
 	}
 	s->segments.n = to;
 	/* A name that comes back after a crash is a segment below the checkpoint: nothing reads it,

@@ -459,6 +459,10 @@ int recover(struct store *s, struct buf *error)
 		return refuse(&r, r.last_segment, r.last_at, strerror(errno));
 	if (!good && drop_last(&r, from))
 		return -1;
+	/* Not one good batch: another spool's files, or its identity is lost.  Nothing is cut then. */
+	if (s->segments.n && !r.last_segment && (s->checkpoint_lsn || s->segments.v[0]->first > 1))
+		return refuse(&r, s->segments.v[from], 0,
+			"no batch of this spool in the log; put back the log and `spool` that belong together");
 	if (r.expect <= s->checkpoint_lsn) {
 		log_error("log ends before the checkpoint", "lsn", log_num((int64_t)r.expect), NULL);
 		s->damaged++;
@@ -466,6 +470,7 @@ int recover(struct store *s, struct buf *error)
 	}
 	if (cut_tail(&r, from) || sync_all(&r, from))
 		return -1;
+	segment_close_all(s);
 	references_count(s);
 	blob_sweep(s);
 	s->redoing = false;

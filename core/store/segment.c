@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "core/lib/log.h"
 #include "core/store/io.h"
 
+#define OPEN_MAX 256
+#define SMALLEST_SEGMENT (1024 * 1024)
 #define MAKER_CHUNK (1024 * 1024)
 #define FIRST_SEGMENT (4 * 1024 * 1024) /* made at start, where nobody wants to wait */
 
@@ -93,6 +96,7 @@ int segment_register(struct store *s, struct segment *g)
 		(s->segments.n - at) * sizeof(*s->segments.v));
 	s->segments.v[at] = g;
 	s->segments.n++;
+	s->segments_open += g->fd >= 0;
 	return 0;
 }
 
@@ -109,9 +113,33 @@ int segment_fd(struct store *s, struct segment *g)
 
 	if (g->fd >= 0)
 		return g->fd;
+	if (s->segments_open >= OPEN_MAX)
+		segment_close_all(s);
 	segment_name(name, g->first);
 	g->fd = openat(s->logfd, name, O_RDONLY | O_CLOEXEC);
+	if (g->fd >= 0)
+		s->segments_open++;
 	return g->fd;
+}
+
+void segment_close_all(struct store *s)
+{
+	/* The last one may be the committer's. */
+	for (size_t i = 0; i + 1 < s->segments.n; i++) {
+		if (s->segments.v[i]->fd >= 0)
+			close(s->segments.v[i]->fd);
+		s->segments.v[i]->fd = -1;
+	}
+	s->segments_open = 0;
+}
+
+void segment_free(struct store *s, struct segment *g)
+{
+	if (g->fd >= 0) {
+		close(g->fd);
+		s->segments_open -= s->segments_open > 0;
+	}
+	free(g);
 }
 
 void segment_free_all(struct store *s)
@@ -162,6 +190,18 @@ free_zeros:
 	return answer;
 }
 
+/* On a small or full disk segments are smaller: the reserve stays free.  0 = there is no room. */
+static uint64_t size_that_fits(const struct store *s, uint64_t size)
+{
+	struct statvfs v;
+
+	if (fstatvfs(s->logfd, &v))
+		return size;
+	while (size >= SMALLEST_SEGMENT && (uint64_t)v.f_bavail * v.f_frsize < size + 2 * DISK_RESERVE)
+		size /= 2;
+	return size >= SMALLEST_SEGMENT ? size : 0;
+}
+
 static int make(struct spare *sp, uint64_t size)
 {
 	int fd = io_open(sp->store->logfd, "spare.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -178,6 +218,7 @@ static int make(struct spare *sp, uint64_t size)
 static void *maker(void *arg)
 {
 	struct spare *sp = arg;
+	uint64_t size;
 	int fd;
 
 	pthread_mutex_lock(&sp->lock);
@@ -187,12 +228,15 @@ static void *maker(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&sp->lock);
-		fd = make(sp, sp->store->segment_bytes);
+		size = sp->store->segment_bytes;
+		if (size > SMALLEST_SEGMENT)
+			size = size_that_fits(sp->store, size);
+		fd = size ? make(sp, size) : -1;
 		pthread_mutex_lock(&sp->lock);
 		sp->wanted = false;
 		sp->ready = fd >= 0;
 		sp->fd = fd;
-		sp->size = sp->store->segment_bytes;
+		sp->size = size;
 		sp->failed_at = fd < 0 ? time(NULL) : 0;
 	}
 	pthread_mutex_unlock(&sp->lock);
@@ -299,6 +343,8 @@ int segment_switch(struct store *s, uint64_t first, uint64_t need)
 
 	if (size > s->segment_bytes)
 		size = s->segment_bytes;
+	if (size > SMALLEST_SEGMENT && !size_that_fits(s, size))
+		size = SMALLEST_SEGMENT;
 	if (size < need + SEGMENT_HEADER_SIZE)
 		size = need + SEGMENT_HEADER_SIZE;
 	fd = s->head ? take_spare(s->spare, need + SEGMENT_HEADER_SIZE, &size) : -1;

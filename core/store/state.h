@@ -11,6 +11,7 @@
 #include "core/store/hash.h"
 #include "core/store/store.h"
 
+#define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
 #define STORE_BUILD_DATE 1735689600 /* 2025-01-01: no clock of a running store is earlier */
 
 struct segment {
@@ -184,6 +185,7 @@ struct store {
 		struct segment **v; /* by first LSN */
 		size_t n, cap;
 	} segments;
+	unsigned segments_open;
 	struct hash_table blobs, mailboxes, accounts, accounts_by_id, kvs;
 	struct buf scratch;
 	struct {
@@ -261,7 +263,11 @@ int segment_switch(struct store *s, uint64_t first, uint64_t need);
 int segment_maker_start(struct store *s);
 void segment_maker_poke(struct store *s);
 void segment_maker_stop(struct store *s);
+/* Opens it if need be; only so many stay open.  -1 + errno. */
 int segment_fd(struct store *s, struct segment *g);
+void segment_free(struct store *s, struct segment *g);
+/* Closes those that are not written to. */
+void segment_close_all(struct store *s);
 
 /* ---- blob.c ---- */
 
@@ -305,10 +311,11 @@ size_t list_lower(const struct mailbox *m, uint32_t uid);
 
 /* ---- view.c ---- */
 
+/* Journals; view_note_changed() then wakes, once for many. */
 void view_note_flags(struct mailbox *m, uint32_t uid);
 /* uids: ascending, just removed. */
 void view_note_expunged(struct mailbox *m, const uint32_t *uids, size_t n);
-void view_note_new(struct mailbox *m);
+void view_note_changed(struct mailbox *m);
 void view_note_gone(struct mailbox *m);
 
 /* ---- store.c, recover.c, checkpoint.c ---- */

@@ -2,6 +2,7 @@
 /* Opening and closing a spool, and its figures. */
 #include "core/store/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -102,6 +103,22 @@ int store_replace(int dirfd, const char *name, const char *tmp, struct str conte
 	return answer;
 }
 
+/* Are there segments?  Then a new identity would make them unreadable. */
+static bool log_used(const struct store *s)
+{
+	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	uint64_t first;
+	bool used = !d;
+
+	while (d && !used && (e = readdir(d)))
+		used = segment_name_read(e->d_name, &first);
+	if (d)
+		closedir(d);
+	return used;
+}
+
 static int create_identity(struct store *s)
 {
 	unsigned char salt[SALT_SIZE];
@@ -125,6 +142,8 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 	if (file_read(s->dirfd, "spool", 4096, &b)) {
 		if (errno != ENOENT)
 			return refuse(error, dir, "spool", strerror(errno));
+		if (log_used(s))
+			return refuse(error, dir, "spool", "missing, but there is a log; put it back");
 		return create_identity(s) ? refuse(error, dir, "spool", strerror(errno)) : 0;
 	}
 	answer = spool_read(buf_str(&b), &s->key, &version);

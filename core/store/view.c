@@ -261,7 +261,6 @@ void view_note_flags(struct mailbox *m, uint32_t uid)
 	if (!m->views)
 		return;
 	m->journal[m->journal_end++ % JOURNAL_SIZE].uid = uid;
-	notify_all(m);
 }
 
 /* Merges the announced ones among uids into the dead of a view. */
@@ -290,7 +289,7 @@ void view_note_expunged(struct mailbox *m, const uint32_t *uids, size_t n)
 	notify_all(m);
 }
 
-void view_note_new(struct mailbox *m)
+void view_note_changed(struct mailbox *m)
 {
 	notify_all(m);
 }

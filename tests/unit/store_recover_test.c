@@ -347,6 +347,27 @@ static void an_unknown_required_record_refuses_the_spool(void **state)
 	help_open(p);
 }
 
+static void a_lost_identity_cuts_nothing(void **state)
+{
+	struct spool *p = *state;
+	struct store_options o = {.dir = p->dir};
+	struct buf error = {0};
+	char command[256];
+
+	help_deliver(help_inbox(p, "alice"), "", LETTER);
+	help_close(p);
+	snprintf(command, sizeof(command), "mv %s/spool %s/kept", p->dir, p->dir);
+	assert_int_equal(system(command), 0);
+	assert_null(store_open(p->loop, &o, &error));
+	buf_addc(&error, 0);
+	assert_non_null(strstr(error.data, "spool: missing"));
+	snprintf(command, sizeof(command), "mv %s/kept %s/spool", p->dir, p->dir);
+	assert_int_equal(system(command), 0);
+	buf_free(&error);
+	help_open(p);
+	assert_int_equal(mailbox_messages(help_inbox(p, "alice")), 1);
+}
+
 static int count_key(void *arg, struct str key, struct str value)
 {
 	(void)value;
@@ -404,6 +425,7 @@ int main(void)
 		T(a_newer_version_is_refused_by_name_and_not_touched),
 		T(an_unknown_required_record_refuses_the_spool),
 		T(an_unknown_optional_record_is_carried_along),
+		T(a_lost_identity_cuts_nothing),
 		T(the_dump_names_every_record),
 	};
 
