@@ -140,20 +140,35 @@ int scan_blob(const struct scan_source *src, uint64_t bodies_at, const struct re
 	return summary == b->summary_crc && body == b->body_crc;
 }
 
+/* Where the last byte that is not zero ends; most of what is asked is zero, so words first. */
+static size_t nonzero_end(const char *p, size_t n)
+{
+	uint64_t word;
+
+	for (; n >= sizeof(word); n -= sizeof(word)) {
+		memcpy(&word, p + n - sizeof(word), sizeof(word));
+		if (word)
+			break;
+	}
+	while (n && !p[n - 1])
+		n--;
+	return n;
+}
+
 uint64_t scan_content_end(const struct scan_source *src, uint64_t at)
 {
 	struct buf piece = {0};
 	uint64_t end = at, n;
+	size_t last;
 
 	for (; at < src->size; at += n) {
 		n = src->size - at < PIECE ? src->size - at : PIECE;
 		if (scan_read(src, at, n, &piece))
 			break;
-		for (uint64_t i = n; i > 0; i--)
-			if (piece.data[piece.off + i - 1]) {
-				end = at + i;
-				break;
-			}
+		n = piece.len;
+		last = nonzero_end(piece.data + piece.off, piece.len);
+		if (last)
+			end = at + last;
 	}
 	buf_free(&piece);
 	return end;

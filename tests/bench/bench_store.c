@@ -133,7 +133,10 @@ int main(int argc, char **argv)
 	for (int i = 76; i < BODY; i += 78)
 		memcpy(text + i, "\r\n", 2);
 	memcpy(text, "From: a@example.org\r\nTo: b@example.org\r\nSubject: bench\r\n\r\n", 58);
+	start = now();
 	s = store_open(l, &o, &error);
+	printf("open: %.0f ms\n", (now() - start) * 1e3);
+	fflush(stdout);
 	if (!s) {
 		fprintf(stderr, "%.*s\n", (int)error.len, error.data + error.off);
 		return 1;
