@@ -34,7 +34,7 @@ struct auth {
 
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t wake;
-	struct auth_queue todo, done;
+	struct auth_queue pending, done;
 	bool stopping;
 
 	pthread_t threads[CONFIG_AUTH_WORKERS];
@@ -55,7 +55,7 @@ struct auth_exchange {
 	/* the loop's */
 	bool busy, abandoned;
 	/* under auth->lock */
-	bool waiting; /* in todo */
+	bool waiting; /* in pending */
 	struct auth_exchange *next;
 
 	enum auth_kind kind;

@@ -56,9 +56,9 @@ static struct auth_exchange *next_exchange(struct auth *a)
 	struct auth_exchange *x;
 
 	pthread_mutex_lock(&a->lock);
-	while (!a->todo.head && !a->stopping)
+	while (!a->pending.head && !a->stopping)
 		pthread_cond_wait(&a->wake, &a->lock);
-	x = a->stopping ? NULL : pop(&a->todo);
+	x = a->stopping ? NULL : pop(&a->pending);
 	if (x)
 		x->waiting = false;
 	pthread_mutex_unlock(&a->lock);
@@ -132,10 +132,10 @@ bool auth_workers_add(struct auth_exchange *x)
 	bool room;
 
 	pthread_mutex_lock(&a->lock);
-	room = a->todo.n < QUEUE_MAX;
+	room = a->pending.n < QUEUE_MAX;
 	if (room) {
 		x->waiting = true;
-		push(&a->todo, x);
+		push(&a->pending, x);
 		pthread_cond_signal(&a->wake);
 	}
 	pthread_mutex_unlock(&a->lock);
@@ -149,7 +149,7 @@ bool auth_workers_cancel(struct auth_exchange *x)
 	pthread_mutex_lock(&x->auth->lock);
 	waiting = x->waiting;
 	if (waiting)
-		take_out(&x->auth->todo, x);
+		take_out(&x->auth->pending, x);
 	x->waiting = false;
 	pthread_mutex_unlock(&x->auth->lock);
 	return waiting;
