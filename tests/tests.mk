@@ -96,14 +96,22 @@ check-matrix: $(O)/satchel
 check-bootstrap:
 	$(Q)$(call pytest,bootstrap,tests/bootstrap)
 
-# A benchmark prints figures; it passes or fails nothing.
+# A benchmark prints figures; it passes or fails nothing, and no check runs one.
+bench-tool = $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -o $@
+$(O)/bench/load: $(wildcard tests/bench/load*.[ch])
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(bench-tool) $(filter %.c,$^)
 $(O)/bench/%: tests/bench/%.c
-	$(call say,HOSTCC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(HOSTCC) -O2 $(WARN) -o $@ $<
-bench: $(O)/satchel $(O)/bench/load $(O)/bench/raw $(O)/bench/bare
-	$(Q)$(PYTHON) tests/bench/bench.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
-.PHONY: bench
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(bench-tool) $<
+bench-tools: $(addprefix $(O)/bench/,load raw bare)
+bench-options = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	$(if $(JSON),--json $(JSON)) $(if $(K),--only '$(K)')
+bench: $(O)/satchel bench-tools
+	$(Q)$(PYTHON) tests/bench/bench.py $(bench-options) $(if $(PEERS),--peers '$(PEERS)')
+bench-store: $(O)/satchel bench-tools
+	$(Q)$(PYTHON) tests/bench/bench_store.py $(bench-options)
+.PHONY: bench bench-store bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/power)))

@@ -1,144 +1,238 @@
 # SPDX-License-Identifier: 0BSD
-"""Measures LMTP deliveries and idle memory beside what the disk itself can do, in one run.
+"""Measures Satchel beside what the machine itself can do and, when asked, beside other servers.
 
-usage: bench.py [--seconds N] [--json FILE]     (make bench)
+usage: bench.py [--seconds N] [--rounds N] [--only WORD] [--peers "dovecot cyrus"] [--json FILE]
 
-Needs a spool on a real disk: DIR=/some/where make bench (default: below the build folder).
+DIR=/some/where chooses the disk (default: below the build folder). docs/bench.md says what each
+figure means.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
 
-from harness.server import Server, free_port  # noqa: E402
+from measure import tool  # noqa: E402
+from targets import Bare, Satchel  # noqa: E402
 
-CONNECTIONS = (1, 8, 32, 128)
-TICKS = os.sysconf("SC_CLK_TCK")
+READERS, MESSAGES = 8, 500       # mailboxes that are read, and messages in each
+WRITERS = 20                     # accounts that get mail
+SESSIONS = 500
+USERS = [f"{kind}{i}" for kind, count in (("w", WRITERS), ("r", READERS), ("n", WRITERS))
+         for i in range(count)]
+W, R, N = f"w:{WRITERS}", f"r:{READERS}", f"n:{WRITERS}"
 
-
-def tool(name, *words):
-    """Runs one of our C tools and returns its line of JSON."""
-    path = pathlib.Path(os.environ["SATCHEL_O"]) / "bench" / name
-    done = subprocess.run([path, *map(str, words)], capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        raise SystemExit(f"{name} {words}: {done.stderr}")
-    return json.loads(done.stdout)
-
-
-def cpu_seconds(pids):
-    total = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
-
-
-def pss_kib(pids):
-    total = 0
-    for pid in pids:
-        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
-    return total
-
-
-def statistics(server):
-    """`satchel stat` as a dict of numbers."""
-    pairs = (line.split() for line in server.control("stat").stdout.splitlines())
-    return {p[0]: int(p[1]) for p in pairs if len(p) == 2 and p[1].isdigit()}
+# name, what one operation is, mode and options; with `bare` the ceiling is measured too.
+WORKS = (
+    ("LMTP 4 KiB, 1 connection", "message", True, "lmtp", dict(conns=1, users=W)),
+    ("LMTP 4 KiB, 8", "message", True, "lmtp", dict(conns=8, users=W)),
+    ("LMTP 4 KiB, 32", "message", True, "lmtp", dict(conns=32, users=W)),
+    ("LMTP 4 KiB, 128", "message", True, "lmtp", dict(conns=128, users=W)),
+    ("LMTP 4 KiB to one account, 32", "message", False, "lmtp", dict(conns=32, users="w0")),
+    ("LMTP mix, 34 KiB mean, 32", "message", False, "lmtp", dict(conns=32, users=W, size="mix")),
+    ("LMTP 10 recipients, 8", "recipient", False, "lmtp", dict(conns=8, users=W, rcpts=10)),
+    ("APPEND 4 KiB, 1", "message", False, "imap", dict(what="append", conns=1, users=W)),
+    ("APPEND 4 KiB, 8", "message", False, "imap", dict(what="append", conns=8, users=W)),
+    ("STORE flags, 8", "command", False, "imap", dict(what="store", conns=8, users=R)),
+    ("LOGIN + LOGOUT, 8", "session", False, "imap", dict(what="login", conns=8, users=R)),
+    ("SELECT, 8", "command", False, "imap", dict(what="select", conns=8, users=R)),
+    ("FETCH list, 8", "message", False, "imap", dict(what="list", conns=8, users=R)),
+    ("FETCH five header fields, 8", "message", False, "imap", dict(what="header", conns=8, users=R)),
+    ("FETCH bodies, 8", "message", False, "imap", dict(what="body", conns=8, users=R)),
+    ("SEARCH BODY, 8", "message", False, "imap", dict(what="search", conns=8, users=R)),
+)
+PER_MESSAGE = ("list", "header", "search")   # one command touches every message of the mailbox
 
 
-def lmtp(server, connections, seconds, users):
-    pids = [server.process.pid, *server.children()]
-    cpu, before = cpu_seconds(pids), statistics(server)
-    row = tool("load", "lmtp", server.lmtp_port, connections, seconds, 4096, *users)
-    after = statistics(server)
-    row["cpu_us"] = (cpu_seconds(pids) - cpu) * 1e6 / max(row["deliveries"], 1)
-    if "syncs" in before:
-        row["syncs_per_delivery"] = (after["syncs"] - before["syncs"]) / max(row["deliveries"], 1)
+def fill(target):
+    """Mail in the mailboxes that are read, the same in every server."""
+    count = READERS * MESSAGES
+    row = target.load("lmtp", conns=1, users=R, size="mix", count=count)
+    if row["failed"]:
+        raise RuntimeError(f"{target.name}: filling failed: {row['first_failure']}")
+
+
+def refine(row, options):
+    """From commands to messages, and what one core of CPU could do."""
+    factor = MESSAGES if options.get("what") in PER_MESSAGE else 1
+    for key in ("per_second", "operations", "total"):
+        row[key] *= factor
+    for key in ("cpu_us", "syncs"):
+        if key in row:
+            row[key] /= factor
+    if row.get("cpu_us"):
+        row["per_core"] = 1e6 / row["cpu_us"]
+    if options.get("what") == "search":
+        row["mb_per_core"] = row["per_core"] * 34816 / 1e6
     return row
 
 
-def bare(root, seconds):
-    """The ceiling: LMTP, one append and one sync per group, and nothing else."""
-    port, rows = free_port(), {}
-    path = pathlib.Path(os.environ["SATCHEL_O"]) / "bench" / "bare"
-    process = subprocess.Popen([path, str(root), str(port)], stdout=subprocess.PIPE, text=True)
+def median(rows):
+    """Of each number, the median over rounds."""
+    merged = dict(rows[0])
+    for key, value in rows[0].items():
+        if isinstance(value, (int, float)):
+            merged[key] = statistics.median(r[key] for r in rows if key in r)
+    merged["rounds"] = [round(r["per_second"]) for r in rows]
+    return merged
+
+
+def measure(targets, work, o):
+    """One line of the table: targets take turns, so that a noisy minute meets all of them."""
+    name, _, _, mode, options = work
+    options = {**options, "messages": MESSAGES}
+    rows = {t.name: [] for t in targets}
+    for _ in range(o.rounds):
+        for t in targets:
+            rows[t.name].append(refine(t.counted(mode, seconds=o.seconds, **options), options))
+    return {"work": name, "unit": work[1], **{k: median(v) for k, v in rows.items()}}
+
+
+def sessions(target, o):
+    idle = target.idle(SESSIONS, N)
+    notice = tool("load", "notice", port=target.imap_port, lmtp=target.lmtp_port, conns=SESSIONS, users=N,
+                  seconds=o.seconds)
+    return {"idle": idle, "notice": notice}
+
+
+def chosen(o):
+    return [w for w in WORKS if not o.only or o.only.lower() in w[0].lower()]
+
+
+def run_satchel(root, o, report):
+    satchel, bare = Satchel(root, USERS), Bare(root)
+    report["versions"]["satchel"] = satchel.version
+    satchel.start()
     try:
-        process.stdout.readline()
-        for connections in CONNECTIONS:
-            cpu = cpu_seconds([process.pid])
-            row = tool("load", "lmtp", port, connections, seconds, 4096, "anyone")
-            row["cpu_us"] = (cpu_seconds([process.pid]) - cpu) * 1e6 / max(row["deliveries"], 1)
-            rows[connections] = row
+        bare.start()
+        fill(satchel)
+        for work in chosen(o):
+            line = measure([bare, satchel] if work[2] else [satchel], work, o)
+            if work[2]:
+                line["raw"] = tool("raw", root, work[4]["conns"], max(0.5, o.seconds / 3))
+            report["works"][work[0]] = line
+            progress(line)
+        bare.stop()
+        if not o.only:
+            report["sessions"]["satchel"] = sessions(satchel, o)
     finally:
-        process.kill()
-        process.wait()
-    return rows
+        bare.stop()
+        satchel.stop()
 
 
-def idle(server, count):
-    pids = [server.process.pid, *server.children()]
-    before = pss_kib(pids)
-    path = pathlib.Path(os.environ["SATCHEL_O"]) / "bench" / "load"
-    holder = subprocess.Popen([path, "idle", str(server.imap_port), str(count), "4", "demo",
-                               server.password], stdout=subprocess.PIPE, text=True)
-    line = json.loads(holder.stdout.readline())
-    time.sleep(2)
-    line["kib_per_session"] = (pss_kib(pids) - before) / count
-    holder.wait(60)
-    return line
+def run_peer(peer, o, report):
+    report["versions"][peer.name] = peer.version
+    peer.start()
+    try:
+        fill(peer)
+        for work in chosen(o):
+            line = measure([peer], work, o)
+            report["works"][work[0]][peer.name] = line[peer.name]
+            progress(line)
+        if not o.only:
+            report["sessions"][peer.name] = sessions(peer, o)
+    finally:
+        peer.stop()
 
 
-def table(raw, ceiling, rows, sessions):
-    print(f"{'connections':>11} {'raw 4K/s':>10} {'bare/s':>8} {'LMTP/s':>8} {'of bare':>7} {'p50 ms':>7} {'p99 ms':>7} "
-          f"{'CPU us':>7} {'syncs':>6}")
-    for row in rows:
-        disk = raw[row["connections"]]["blocks_per_second"]
-        top = ceiling[row["connections"]]["per_second"]
-        print(f"{row['connections']:>11} {disk:>10} {top:>8} {row['per_second']:>8} "
-              f"{row['per_second'] * 100 / top:>6.0f}% {row['p50_ms']:>7} "
-              f"{row['p99_ms']:>7} {row['cpu_us']:>7.1f} {row.get('syncs_per_delivery', -1):>6.3f}")
-    print(f"{sessions['sessions']} idle sessions in after {sessions['login_seconds']} s, "
-          f"{sessions['kib_per_session']:.1f} KiB each (PSS of all four processes)")
+def progress(line):
+    for name, row in line.items():
+        if isinstance(row, dict) and "rounds" in row:
+            print(f"  {line['work']}: {name} {row['rounds']}", file=sys.stderr, flush=True)
+
+
+def cell(row, key, form):
+    return form.format(row[key]) if row and key in row else ""
+
+
+def table(report, names):
+    """One row for each work and server, to stdout."""
+    print(f"{'work':<31} {'server':<8} {'per second':>10} {'MB/s':>7} {'p50 ms':>8} {'p99 ms':>8} "
+          f"{'CPU us':>8} {'per core':>9} {'syncs':>7}  beside")
+    for line in report["works"].values():
+        for name in names:
+            row = line.get(name)
+            if not row:
+                continue
+            first = line["work"] if name == names[0] else ""
+            print(f"{first:<31} {name:<8} {row['per_second']:>10.0f} {cell(row, 'mb_per_second', '{:.0f}'):>7} "
+                  f"{row['p50_ms']:>8.2f} {row['p99_ms']:>8.2f} {cell(row, 'cpu_us', '{:.1f}'):>8} "
+                  f"{cell(row, 'per_core', '{:.0f}'):>9} {cell(row, 'syncs', '{:.3f}'):>7}  {beside(line, name)}")
+    print(f"{'500 idle sessions':<31} {'server':<8} {'KiB each':>10} {'all in s':>8} "
+          f"{'notice p50 ms':>14} {'p99 ms':>8} {'from send':>9} {'missed':>7}")
+    for name, row in report["sessions"].items():
+        print(f"{'':<31} {name:<8} {row['idle']['kib_per_session']:>10.1f} {row['idle']['login_seconds']:>8.2f} "
+              f"{row['notice']['p50_ms']:>14.2f} {row['notice']['p99_ms']:>8.2f} "
+              f"{row['notice']['mean_after_send_ms']:>9.2f} {row['notice']['never_told']:>7}")
+
+
+def beside(line, name):
+    """The figures that only mean something as a ratio."""
+    if name == "bare":
+        return f"raw disk {line['raw']['blocks_per_second']}/s" if "raw" in line else ""
+    if name != "satchel":
+        return ""
+    text = []
+    if "bare" in line:
+        text.append(f"{line['satchel']['per_second'] / line['bare']['per_second']:.0%} of bare")
+    peers = [line[p]["per_second"] for p in line if p in ("dovecot", "cyrus")]
+    if peers:
+        text.append(f"{line['satchel']['per_second'] / max(peers):.1f} x the best peer")
+    if "mb_per_core" in line["satchel"]:
+        text.append(f"{line['satchel']['mb_per_core']:.0f} MB/s per core")
+    if line["satchel"].get("failed"):
+        text.append(f"{line['satchel']['failed']:.0f} failed")
+    return ", ".join(text)
+
+
+def machine(root):
+    df = subprocess.run(["df", "-T", str(root)], capture_output=True, text=True, check=True).stdout
+    return {"cores": os.cpu_count(), "kernel": os.uname().release, "load_average": os.getloadavg()[0],
+            "file_system": df.splitlines()[1].split()[1], "time": time.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--seconds", type=float, default=2)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--only", help="works whose name holds this text")
+    p.add_argument("--peers", default="")
+    p.add_argument("--json")
+    return p.parse_args()
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seconds", type=float, default=5)
-    options.add_argument("--json")
-    options = options.parse_args()
+    o = options()
     base = os.environ.get("DIR") or os.environ["SATCHEL_O"]
     root = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=base))
-    users = [f"user{i}" for i in range(20)]
-    server = Server(os.environ["SATCHEL"], root, users=("demo",),
-                    settings={"prelogin_per_address": "1000"})
+    report = {"machine": machine(root), "versions": {}, "works": {}, "sessions": {}}
     try:
-        for user in users:
-            server.add_user(user)
-        server.start()
-        raw, rows = {}, []
-        for connections in CONNECTIONS:
-            raw[connections] = tool("raw", root, connections, max(1, options.seconds / 3))
-            rows.append(lmtp(server, connections, options.seconds, users))
-        sessions = idle(server, 500)
-        ceiling = bare(root, options.seconds)
-        table(raw, ceiling, rows, sessions)
-        if options.json:
-            report = {"raw": raw, "bare": ceiling, "lmtp": rows, "idle": sessions}
-            pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+        tool("raw", root, 1, 0.1)    # refuses a tmpfs before anything is measured
+        run_satchel(root, o, report)
+        shutil.rmtree(root / "satchel")
+        for name in o.peers.split():
+            from peers import peer
+            run_peer(peer(name, root, USERS), o, report)
+        print(json.dumps(report["machine"]))
+        for name, version in report["versions"].items():
+            print(f"{name}: {version}")
+        table(report, ["satchel", "bare", *o.peers.split()])
     finally:
-        server.stop()
+        if o.json:
+            pathlib.Path(o.json).write_text(json.dumps(report, indent=1) + "\n")
         shutil.rmtree(root)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from error
