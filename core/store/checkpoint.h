@@ -60,27 +60,41 @@ enum table_key {
 void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn);
 void table_name(char name[CHECKPOINT_NAME_MAX], uint64_t lsn, const char *suffix);
 
-/* What the writing thread gets: bytes made on the loop. */
-struct checkpoint_file {
-	uint64_t mailbox;  /* 0: the map */
+/* ---- the parts ---- */
+
+/* An index file to write: bytes made on the loop. */
+struct checkpoint_index_file {
+	uint64_t mailbox;
 	uint64_t replaced; /* LSN of the index file that goes, 0 = none */
 	struct buf bytes;
+};
+
+struct checkpoint_index {
+	struct {
+		struct checkpoint_index_file *v;
+		size_t n, cap;
+	} files;
+	struct {
+		char (*v)[CHECKPOINT_NAME_MAX];
+		size_t n, cap;
+	} garbage;         /* in idx/ */
+};
+
+struct checkpoint_map {
+	struct buf bytes;
+};
+
+struct checkpoint_kv {
+	struct buf table;  /* u32 key length, u32 value length, key, value: each */
 };
 
 struct checkpoint_job {
 	struct store *s;
 	struct checkpoint_head head;
-	struct {
-		struct checkpoint_file *v;
-		size_t n, cap;
-	} files;
-	struct buf map;
-	struct buf table;  /* u32 key length, u32 value length, key, value: each */
-	struct {
-		char (*v)[CHECKPOINT_NAME_MAX];
-		size_t n, cap;
-	} garbage;         /* in idx/ */
 	uint64_t old;      /* number of the table files that go */
+	struct checkpoint_index index;
+	struct checkpoint_map map;
+	struct checkpoint_kv kv;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -88,10 +102,39 @@ struct checkpoint_job {
 	int error;
 };
 
-/* Runs in the thread.  0 or an errno. */
-int checkpoint_write_files(struct checkpoint_job *job);
-int checkpoint_write_head(struct checkpoint_job *job);
-void checkpoint_remove_old(struct checkpoint_job *job);
-void checkpoint_job_free(struct checkpoint_job **job);
+/*
+ * What a checkpoint consists of.  The loop freezes all parts in one go; the thread then writes them
+ * while the loop goes on changing, and only looks at what was frozen into the job.
+ */
+struct checkpoint_part {
+	/* Loop: takes what changed since the last checkpoint into the job.  0 / -1 + errno. */
+	int (*freeze)(struct checkpoint_job *job);
+	/* Thread: new files, synced with their directory; what `checkpoint` says of them goes into
+	 * job->head.  0 / -1 + errno. */
+	int (*write)(struct checkpoint_job *job);
+	/* Thread: `checkpoint` names the new files; the replaced ones go. */
+	void (*clean)(struct checkpoint_job *job);
+	/* Loop: the checkpoint is there (good), or what was frozen has changed still.  Also called
+	 * after a freeze that failed.  Frees what freeze took. */
+	void (*finish)(struct checkpoint_job *job, bool good);
+	/* At start: takes the files that h names into the tables.  0, or -1 with a line in error. */
+	int (*load)(struct store *s, const struct checkpoint_head *h, struct buf *error);
+	/* At start, after all are loaded: does this file of that directory belong to h? */
+	bool (*names)(const struct store *s, const struct checkpoint_head *h, const char *dir,
+		const char *file);
+};
+extern const struct checkpoint_part checkpoint_index, checkpoint_map, checkpoint_kv;
+
+/* In the order of loading: accounts and mailboxes, then what their messages refer to. */
+#define CHECKPOINT_PARTS 3
+extern const struct checkpoint_part *const checkpoint_parts[CHECKPOINT_PARTS];
+
+/* Writes the error line of a file at start; -1. */
+int checkpoint_refuse(struct buf *error, const char *dir, const char *name, const char *why);
+/* Opens a directory of the spool / reads a file in one.  -1 + errno. */
+int checkpoint_open_dir(const struct store *s, const char *dir);
+int checkpoint_read(const struct store *s, const char *dir, const char *name, struct buf *out);
+/* Creates, writes and syncs a file.  0 / -1 + errno. */
+int checkpoint_write_file(int dirfd, const char *name, const struct buf *b);
 
 #endif

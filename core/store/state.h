@@ -332,4 +332,9 @@ void checkpoint_stop(struct store *s);
 /* Writes everything now and waits.  0 / -1 + errno. */
 int checkpoint_now(struct store *s);
 
+/* ---- compact.c ---- */
+
+/* Removes segments without live bytes that the checkpoint is past. */
+void segments_remove_unused(struct store *s);
+
 #endif
