@@ -81,24 +81,29 @@ def rss_kib(pid):
 
 
 class PerfCounter:
-    """Counts the sync calls of a tree, and of what it forks meanwhile, with perf's tracepoints."""
+    """Counts the sync calls of a tree with perf's tracepoints, of the whole machine and then by
+    process: events do not follow into children that change their rights. A child that was born
+    and died meanwhile is missed."""
 
     by = "perf"
 
     def __init__(self, pid):
-        self.out = tempfile.NamedTemporaryFile("r", prefix="bench-perf-")
+        self.pid, self.pids = pid, set(tree(pid))
+        self.dir = tempfile.TemporaryDirectory(prefix="bench-perf-")
+        self.data = str(pathlib.Path(self.dir.name) / "data")
         events = [w for name in SYNCS for w in ("-e", f"syscalls:sys_enter_{name}")]
-        self.process = subprocess.Popen(
-            ["perf", "stat", "-x,", "-o", self.out.name, *events, "-p", ",".join(map(str, tree(pid)))],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        time.sleep(0.3)
+        self.process = subprocess.Popen(["perf", "record", "-q", "-a", "-o", self.data, *events],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        time.sleep(0.5)
 
     def stop(self):
+        self.pids |= set(tree(self.pid))
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=30)
-        lines = [line.split(",") for line in self.out.read().splitlines() if "sys_enter" in line]
-        self.out.close()
-        return sum(int(f[0]) for f in lines if f[0].isdigit())
+        self.process.communicate(timeout=60)
+        done = subprocess.run(["perf", "script", "-i", self.data, "-F", "pid"], capture_output=True, text=True,
+                              check=False, timeout=120)
+        self.dir.cleanup()
+        return sum(int(p) in self.pids for p in done.stdout.split() if p.isdigit())
 
 
 class StraceCounter:
@@ -126,8 +131,9 @@ class StraceCounter:
 def sync_counter():
     """PerfCounter where perf may see system calls, else StraceCounter, else None."""
     if shutil.which("perf"):
-        done = subprocess.run(["perf", "stat", "-e", "syscalls:sys_enter_fdatasync", "true"],
-                              capture_output=True, check=False, timeout=60)
+        done = subprocess.run(["perf", "record", "-q", "-a", "-o", "/dev/null", "-e",
+                               "syscalls:sys_enter_fdatasync", "true"], capture_output=True, check=False,
+                              timeout=60)
         if done.returncode == 0:
             return PerfCounter
     return StraceCounter if shutil.which("strace") else None
