@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, CHUNK = 256 * 1024, TAIL = 512 };
+enum { EVENTS = 256, CHUNK = 256 * 1024, TAIL = 3072 };
 
 static int ep = -1;
 
