@@ -52,7 +52,7 @@ static void remove_unnamed(struct store *s, const char *dir, const struct checkp
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	while (d && (e = readdir(d)))
+	while (d && !s->readonly && (e = readdir(d)))
 		if (e->d_name[0] != '.' && !named(s, h, dir, e->d_name))
 			io_unlink(dirfd(d), e->d_name);
 	if (d)
@@ -73,6 +73,15 @@ static int load_files(struct store *s, const struct checkpoint_head *h, struct b
 	return 0;
 }
 
+/* Redo makes the state; the numbers that the checkpoint used are not used again. */
+static void pass_over(struct store *s, const struct checkpoint_head *h)
+{
+	s->lsn_floor = h->files > h->lsn ? h->files : h->lsn;
+	s->epoch = h->epoch;
+	if (s->uidvalidity_last < h->uidvalidity_last)
+		s->uidvalidity_last = h->uidvalidity_last;
+}
+
 int checkpoint_load(struct store *s, struct buf *error)
 {
 	struct checkpoint_head h = {0};
@@ -90,6 +99,11 @@ int checkpoint_load(struct store *s, struct buf *error)
 	}
 	answer = checkpoint_head_read(buf_str(&b), &s->key, &h);
 	buf_free(&b);
+	if (s->rebuild && answer >= 0) {
+		if (answer)
+			pass_over(s, &h);
+		return 0;
+	}
 	if (answer <= 0)
 		return checkpoint_refuse(error, "", "checkpoint", answer ?
 			"written by a newer version of this program; not touched" :

@@ -73,7 +73,7 @@ static int by_first(const void *a, const void *b)
 
 static int add_segment(struct store *s, const char *name, uint64_t first)
 {
-	int fd = openat(s->logfd, name, O_RDWR | O_CLOEXEC);
+	int fd = openat(s->logfd, name, (s->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	struct segment *g;
 	struct stat st;
 
@@ -99,7 +99,7 @@ static int list_segments(struct store *s)
 	while (!answer && (e = readdir(d))) {
 		if (segment_name_read(e->d_name, &first))
 			answer = add_segment(s, e->d_name, first);
-		else if (strstr(e->d_name, ".tmp"))
+		else if (!s->readonly && strstr(e->d_name, ".tmp"))
 			io_unlink(s->logfd, e->d_name); /* a segment that was never used */
 	}
 	closedir(d);
@@ -244,6 +244,17 @@ static int salvage(struct redo *r, struct segment *g, uint64_t at)
 	return answer;
 }
 
+/* A rebuild reads segments from before the checkpoint too, where compaction has removed some: one
+ * ends cleanly, and the next begins later than it should. */
+static bool removed_between(const struct redo *r, const struct batch_header *h, size_t i, uint64_t at,
+	size_t next, uint64_t next_at)
+{
+	struct scan_source src = source(r->s->segments.v[i]);
+
+	return r->s->rebuild && next == i + 1 && next_at == SEGMENT_HEADER_SIZE &&
+		h->first == r->s->segments.v[next]->first && scan_content_end(&src, at) == at;
+}
+
 static int walk(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
@@ -258,10 +269,12 @@ static int walk(struct redo *r, size_t from)
 		next_at = at;
 		if (!find_successor(r, &next, &next_at, &h))
 			break;
-		if (!continues(r, &h)) {
+		if (!continues(r, &h) && !removed_between(r, &h, i, at, next, next_at)) {
 			if (salvage(r, s->segments.v[i], at))
 				return -1;
 			report_damage(r, s->segments.v[i], at, &h);
+		}
+		if (!continues(r, &h)) {
 			r->expect = h.first;
 			r->chained = false;
 		}
@@ -328,7 +341,7 @@ static int cut_at(struct redo *r, struct segment *g, uint64_t at)
 {
 	if (at >= g->size)
 		return 0;
-	if (keep_lost(r, g, at) || io_ftruncate(g->fd, at))
+	if (!r->s->readonly && (keep_lost(r, g, at) || io_ftruncate(g->fd, at)))
 		return refuse(r, g, at, strerror(errno));
 	g->size = at;
 	return 0;
@@ -347,7 +360,7 @@ static int cut_tail(struct redo *r, size_t from)
 	while (s->segments.n > keep) {
 		g = s->segments.v[s->segments.n - 1];
 		segment_name(name, g->first);
-		if (keep_lost(r, g, SEGMENT_HEADER_SIZE) || io_unlink(s->logfd, name))
+		if (!s->readonly && (keep_lost(r, g, SEGMENT_HEADER_SIZE) || io_unlink(s->logfd, name)))
 			return refuse(r, g, 0, strerror(errno));
 		close(g->fd);
 		free(g);
@@ -361,6 +374,8 @@ static int sync_all(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
 
+	if (s->readonly)
+		return 0;
 	for (size_t i = from; i < s->segments.n; i++)
 		if (io_fsync(s->segments.v[i]->fd))
 			return refuse(r, s->segments.v[i], 0, strerror(errno));
@@ -386,7 +401,7 @@ static int redo(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
 
-	if (s->segments.n && s->segments.v[from]->first > s->checkpoint_lsn + 1)
+	if (s->segments.n && s->segments.v[from]->first > s->checkpoint_lsn + 1 && !s->rebuild)
 		return refuse(r, s->segments.v[from], 0,
 			"the log before this file is missing; put it back, or restore a backup");
 	r->expect = s->segments.n ? s->segments.v[from]->first : s->checkpoint_lsn + 1;
@@ -460,7 +475,7 @@ int recover(struct store *s, struct buf *error)
 	if (!good && drop_last(&r, from))
 		return -1;
 	/* Not one good batch: another spool's files, or its identity is lost.  Nothing is cut then. */
-	if (s->segments.n && !r.last_segment && (s->checkpoint_lsn || s->segments.v[0]->first > 1))
+	if (s->segments.n && !r.last_segment && (s->checkpoint_lsn || s->rebuild || s->segments.v[0]->first > 1))
 		return refuse(&r, s->segments.v[from], 0,
 			"no batch of this spool in the log; put back the log and `spool` that belong together");
 	if (r.expect <= s->checkpoint_lsn) {
@@ -468,6 +483,8 @@ int recover(struct store *s, struct buf *error)
 		s->damaged++;
 		r.expect = s->checkpoint_lsn + 1;
 	}
+	if (r.expect <= s->lsn_floor)
+		r.expect = s->lsn_floor + 1;
 	if (cut_tail(&r, from) || sync_all(&r, from))
 		return -1;
 	segment_close_all(s);
@@ -481,7 +498,7 @@ int recover(struct store *s, struct buf *error)
 	s->next_lsn = r.expect;
 	s->durable = r.expect - 1;
 	s->epoch = r.epoch + 1;
-	if (!write_epoch(s))
+	if (s->readonly || !write_epoch(s))
 		return 0;
 	buf_addv(error, "log: cannot write: ", strerror(errno), NULL);
 	return -1;

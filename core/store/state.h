@@ -158,6 +158,8 @@ struct store {
 	uint64_t next_lsn, durable, marked;
 	uint32_t uidvalidity_last;
 	bool failed, closing, redoing;
+	bool readonly, rebuild; /* struct store_options */
+	uint64_t lsn_floor;     /* rebuild: numbers up to here were used by the checkpoint passed over */
 	int error;
 
 	/* commit */

@@ -67,8 +67,25 @@ static int take_lock(int fd)
 	return -1;
 }
 
+/* Nothing is created.  Without a file `lock` no server has this spool open. */
+static int open_to_look(struct store *s, const char *dir, struct buf *error)
+{
+	s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0)
+		return refuse(error, dir, NULL, strerror(errno));
+	s->lockfd = openat(s->dirfd, "lock", O_RDONLY | O_CLOEXEC);
+	if (s->lockfd < 0 && errno != ENOENT)
+		return refuse(error, dir, "lock", strerror(errno));
+	if (s->lockfd >= 0 && take_lock(s->lockfd))
+		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
+	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
+}
+
 static int open_dirs(struct store *s, const char *dir, struct buf *error)
 {
+	if (s->readonly)
+		return open_to_look(s, dir, error);
 	if (!io_mkdir(AT_FDCWD, dir, 0700)) {
 		if (sync_parent(dir))
 			return refuse(error, dir, NULL, strerror(errno));
@@ -142,6 +159,8 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 	if (file_read(s->dirfd, "spool", 4096, &b)) {
 		if (errno != ENOENT)
 			return refuse(error, dir, "spool", strerror(errno));
+		if (s->readonly)
+			return refuse(error, dir, "spool", "missing: this is no spool");
 		if (log_used(s))
 			return refuse(error, dir, "spool", "missing, but there is a log; put it back");
 		return create_identity(s) ? refuse(error, dir, "spool", strerror(errno)) : 0;
@@ -179,6 +198,8 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->next_lsn = 1;
 	s->waiters.next = s->waiters.prev = &s->waiters;
 	s->checkpoint_interval = o->checkpoint_interval;
+	s->readonly = o->readonly;
+	s->rebuild = o->rebuild;
 	s->body_budget = o->body_budget ? o->body_budget : (uint64_t)64 << 20;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : (uint64_t)CONFIG_LOG_SEGMENT_MB << 20;
 	pthread_mutex_init(&s->lock, NULL);
@@ -246,6 +267,8 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r) ||
 		recover(s, error_r))
 		goto free_all;
+	if (s->readonly)
+		return s;
 	look_at_mark(s);
 	if (commit_start(s) || segment_maker_start(s)) {
 		refuse(error_r, o->dir, NULL, strerror(errno));
@@ -286,6 +309,10 @@ void store_close(struct store **at)
 	if (!s)
 		return;
 	s->closing = true;
+	if (s->readonly) {
+		free_store(s);
+		return;
+	}
 	commit_flush(s);
 	if (!s->failed && checkpoint_now(s))
 		log_error("checkpoint", "error", strerror(errno), NULL);

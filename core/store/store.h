@@ -33,6 +33,9 @@ struct store_options {
 	uint64_t checkpoint_interval;  /* seconds */
 	uint64_t body_budget;          /* bytes of message bodies in flight */
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
+	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
+	bool rebuild;                  /* passes the checkpoint over and redoes the whole log; a checkpoint
+	                                  afterwards replaces all index and key-value files */
 };
 
 /* Opens or creates a spool: lock, recovery (progress through log_info when it takes over a second),
