@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "core/lib/crc32c.h"
-#include "core/store/dump.h"
 #include "core/store/format.h"
 #include "core/store/scan.h"
 #include "core/store/store.h"
@@ -389,28 +388,6 @@ static void an_unknown_optional_record_is_carried_along(void **state)
 	assert_int_equal(n, 1);
 }
 
-static void the_dump_names_every_record(void **state)
-{
-	struct spool *p = *state;
-	struct buf error = {0};
-	char text[8192] = "";
-	int fds[2];
-
-	help_deliver(help_inbox(p, "alice"), "P: q\r\n", LETTER);
-	help_settle(p);
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(store_dump(p->dir, fds[1], &error), 0);
-	assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
-	assert_non_null(strstr(text, " EPOCH epoch=1 "));
-	assert_non_null(strstr(text, " ACCOUNT name=alice\n"));
-	assert_non_null(strstr(text, " name=INBOX "));
-	assert_non_null(strstr(text, " kind=prefix size=6 "));
-	assert_non_null(strstr(text, " MESSAGES "));
-	close(fds[0]);
-	close(fds[1]);
-	buf_free(&error);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,7 +403,6 @@ int main(void)
 		T(an_unknown_required_record_refuses_the_spool),
 		T(an_unknown_optional_record_is_carried_along),
 		T(a_lost_identity_cuts_nothing),
-		T(the_dump_names_every_record),
 	};
 
 	return cmocka_run_group_tests_name("store_recover", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-#include "core/store/dump.h"
+/* `satchel dump`: the log as text, one line for each record, in order.  Nothing is changed, no lock taken. */
+#include "core/hooks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -285,7 +286,7 @@ static int dump_log(struct dump *d, int dirfd, struct buf *error)
 	return answer;
 }
 
-int store_dump(const char *dir, int fd, struct buf *error_r)
+static int dump_spool(const char *dir, int fd, struct buf *error)
 {
 	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), answer = -1;
 	struct dump d = {.fd = fd};
@@ -293,14 +294,43 @@ int store_dump(const char *dir, int fd, struct buf *error_r)
 	uint16_t version;
 
 	if (dirfd < 0 || file_read(dirfd, "spool", 4096, &spool))
-		buf_addv(error_r, dir, "/spool: ", strerror(errno), NULL);
+		buf_addv(error, dir, "/spool: ", strerror(errno), NULL);
 	else if (spool_read(buf_str(&spool), &d.key, &version) != 1)
-		buf_addv(error_r, dir, "/spool: not a spool that this program can read", NULL);
+		buf_addv(error, dir, "/spool: not a spool that this program can read", NULL);
 	else
-		answer = dump_log(&d, dirfd, error_r);
+		answer = dump_log(&d, dirfd, error);
 	buf_free(&spool);
 	buf_free(&d.out);
 	if (dirfd >= 0)
 		close(dirfd);
 	return answer;
 }
+
+static int dump_cli(const char *data, int argc, char **argv)
+{
+	struct buf error = {0};
+	int status = 0;
+
+	if (argc > 1) {
+		buf_addv(&error, "dump: what is this: ", argv[1], NULL);
+		status = 2;
+	} else if (dump_spool(data, STDOUT_FILENO, &error)) {
+		status = 1;
+	}
+	if (status) {
+		buf_addc(&error, '\n');
+		file_write_all(STDERR_FILENO, buf_str(&error));
+	}
+	buf_free(&error);
+	return status;
+}
+
+static const struct cli_command cli[] = {
+	{"dump", "", "print a line for each record of the log", dump_cli},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct feature dump_feature = {
+	.name = "dump",
+	.cli = cli,
+};
