@@ -89,7 +89,7 @@ check-build: $(O)/satchel
 feature-py := $(sort $(wildcard features/*/*/test_*.py))
 check-protocol: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
-check-clients check-kill check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
+check-clients check-kill check-model check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)
 check-matrix: $(O)/satchel
 	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)
@@ -114,9 +114,10 @@ bench-store: $(O)/satchel bench-tools
 .PHONY: bench bench-store bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
-checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/power)))
+checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \
+	tests/power)))
 checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
 	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
-	check-clients check-kill check-power check-matrix check-bootstrap
+	check-clients check-kill check-model check-power check-matrix check-bootstrap

@@ -259,3 +259,13 @@ int store_checkpoint(struct store *s)
 {
 	return checkpoint_now(s);
 }
+
+int store_checkpoint_begin(struct store *s)
+{
+	if (s->checkpointing || s->checkpoint_files == store_last_lsn(s))
+		return 0;
+	if (start(s))
+		return -1;
+	let_go(s);
+	return 0;
+}

@@ -322,8 +322,10 @@ static int keep_lost(struct redo *r, struct segment *g, uint64_t at)
 	buf_addv(&path, name, "-", NULL);
 	buf_addhex(&path, at, 8);
 	buf_addc(&path, 0);
-	if (path.failed || (io_mkdir(r->s->dirfd, "lost", 0700) && errno != EEXIST))
+	if (path.failed || (io_mkdir(r->s->dirfd, "lost", 0700) && errno != EEXIST)) {
+		buf_free(&path);
 		return -1;
+	}
 	dir = openat(r->s->dirfd, "lost", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	answer = dir < 0 ? -1 : scan_copy(&src, at, end - at, dir, path.data + path.off);
 	if (!answer)

@@ -65,6 +65,8 @@ void store_wait_cancel(struct store_waiter *w);
 
 /* Folds all changes into the checkpoint files now.  0 / -1 + errno. */
 int store_checkpoint(struct store *s);
+/* Starts folding them beside the traffic, if that is not under way. 0 / -1 + errno. */
+int store_checkpoint_begin(struct store *s);
 /* Can this many message bytes be taken?  0; ENOSPC (disk reserve), ENOMEM (budget), EIO (failed). */
 int store_admits(const struct store *s, uint64_t bytes);
 /* "key value" lines for `satchel stat` and metrics: segments, bytes, live bytes, batches, records,
