@@ -8,8 +8,9 @@ trap 'rm -rf "$work"' EXIT
 failed=''
 for program; do
 	name=${program##*/fuzz_}
-	mkdir -p "$work/$name" "$o/fuzz"
-	[ -d "tests/fuzz/corpus/$name" ] && cp -r "tests/fuzz/corpus/$name/." "$work/$name/"
+	log=$work/$name.log seeds=$work/$name.seeds
+	mkdir -p "$seeds" "$o/fuzz"
+	[ -d "tests/fuzz/corpus/$name" ] && cp -r "tests/fuzz/corpus/$name/." "$seeds/"
 	case $unit in
 	runs) limit="-runs=$number -max_total_time=120 -seed=1" ;;
 	*) limit="-max_total_time=$number" ;;
@@ -17,11 +18,11 @@ for program; do
 	[ -f "tests/fuzz/$name.dict" ] && limit="$limit -dict=tests/fuzz/$name.dict"
 	# shellcheck disable=SC2086
 	if "$program" $limit -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-		-artifact_prefix="$o/fuzz/$name-" "$work/$name" >"$work/log" 2>&1; then
-		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
+		-artifact_prefix="$o/fuzz/$name-" "$seeds" >"$log" 2>&1; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 		echo "  PASS    $name: $runs executions"
 	else
-		tail -n 60 "$work/log"
+		tail -n 60 "$log"
 		echo "  FAIL    $name"
 		failed="$failed $name"
 	fi
