@@ -390,8 +390,9 @@ def cmd_generate(config, out):
     follow_default(config, out)
     kconf = load_kconfig()
     load_strictly(kconf, config)
-    chosen = [(name, folder) for name, folder in feature_folders(kconf)
-              if kconf.syms[name.upper()].str_value == "y"]
+    folders = feature_folders(kconf)
+    chosen = [(name, folder) for name, folder in folders if kconf.syms[name.upper()].str_value == "y"]
+    absent = [name for name, folder in folders if (name, folder) not in chosen]
     text = full_text(kconf)
     with open("VERSION", encoding="utf-8") as file:
         version = file.read().strip()
@@ -400,6 +401,9 @@ def cmd_generate(config, out):
     write_if_changed(f"{out}/config.h", config_h(kconf))
     write_if_changed(f"{out}/features.h", "/* Made from .config: one line for each feature in. */\n" +
                      "".join(f"FEATURE({name})\n" for name, _folder in chosen))
+    write_if_changed(f"{out}/absent.h", "/* Made from .config: one line for each feature left out: its settings, its\n"
+                     " * symbol. */\n" +
+                     "".join(f'ABSENT("{name}_*", "CONFIG_{name.upper()}")\n' for name in absent))
     write_if_changed(f"{out}/config_text.h", "static const char config_text[] =\n" +
                      "\n".join("\t" + c_string(line) + '"\\n"' for line in text.splitlines()) + ";\n")
     write_if_changed(f"{out}/version.h", f"#define SATCHEL_VERSION {c_string(version)}\n"

@@ -44,6 +44,7 @@ cat >"$top/satchel.conf" <<END
 imap_listen: 127.0.0.1:$imap
 lmtp_listen: 127.0.0.1:$lmtp $top/lmtp.sock
 END
+chmod 644 "$top/satchel.conf"
 
 cat <<END
 Satchel serves the account demo, password $password (kept in $dir/demo.password)
@@ -57,4 +58,4 @@ Read it over IMAP:
 
 Ctrl-C ends it. Other ports: make run IMAP_PORT=N LMTP_PORT=N
 END
-exec "$bin" serve -c "$top/satchel.conf" --data "$top"
+exec "$bin" serve --data "$top"

@@ -21,13 +21,10 @@ static void close_keep_errno(int fd)
 	errno = saved;
 }
 
-int file_read(int dirfd, const char *name, size_t max, struct buf *out)
+int file_read_fd(int fd, size_t max, struct buf *out)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t total = 0;
 
-	if (fd < 0)
-		return -1;
 	for (;;) {
 		size_t want = max - total < 65536 ? max - total + 1 : 65536;
 		char *to = buf_reserve(out, want);
@@ -35,28 +32,31 @@ int file_read(int dirfd, const char *name, size_t max, struct buf *out)
 
 		if (!to) {
 			errno = ENOMEM;
-			goto close_fd;
+			return -1;
 		}
 		n = read(fd, to, want);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			goto close_fd;
-		if (n == 0)
-			break;
+		if (n <= 0)
+			return n < 0 ? -1 : 0;
 		total += (size_t)n;
 		if (total > max) {
 			errno = EFBIG;
-			goto close_fd;
+			return -1;
 		}
 		buf_commit(out, (size_t)n);
 	}
-	close(fd);
-	return 0;
+}
 
-close_fd:
+int file_read(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = file_read_fd(fd, max, out);
 	close_keep_errno(fd);
-	return -1;
+	return rc;
 }
 
 int file_write_all(int fd, struct str s)

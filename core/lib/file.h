@@ -11,6 +11,8 @@
 
 /* Reads a whole file of at most max bytes.  dirfd as in openat().  0 / -1 + errno (EFBIG). */
 int file_read(int dirfd, const char *name, size_t max, struct buf *out);
+/* The same from where an open file stands; fd stays the caller's. */
+int file_read_fd(int fd, size_t max, struct buf *out);
 /* Writes NAME.tmp, syncs it, renames it over NAME, syncs the directory.  0 / -1 + errno; on failure
  * the old file stands untouched. */
 int file_replace(int dirfd, const char *name, mode_t mode, struct str content);

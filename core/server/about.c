@@ -45,8 +45,9 @@ void srv_about_help(struct buf *out)
 		"  --version         what is compiled in; with --json for machines\n"
 		"  --licenses        whose work is in the binary\n"
 		"\n"
-		"Settings come from FILE, else from /etc/satchel.conf if it is there and no DIR is\n"
-		"given. See satchel(8) and satchel.conf(5).\n");
+		"Settings come from FILE, else from DIR/satchel.conf, else (where no DIR is given)\n"
+		"from /etc/satchel.conf; a file that is not there leaves the defaults. See\n"
+		"satchel(8) and satchel.conf(5).\n");
 }
 
 static void add_protocols(struct buf *out, const char *before, const char *between)

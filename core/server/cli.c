@@ -13,8 +13,7 @@
 #include "core/lib/log.h"
 #include "core/server/server.h"
 
-#define DEFAULT_FILE "/etc/satchel.conf"
-#define USAGE        2
+#define USAGE 2
 
 struct options {
 	const char *file, *data;
@@ -92,11 +91,8 @@ static int take_options(struct options *o, int argc, char **argv, int from)
 static int load(struct options *o)
 {
 	struct buf errors = {0};
-	int rc;
+	int rc = srv_settings_load(o->file, o->data, &errors);
 
-	if (!o->file && !o->data && access(DEFAULT_FILE, F_OK) == 0)
-		o->file = DEFAULT_FILE;
-	rc = srv_settings_load(o->file, o->data, &errors);
 	if (rc)
 		file_write_all(STDERR_FILENO, buf_str(&errors));
 	buf_free(&errors);
@@ -209,7 +205,7 @@ static int check_config(struct options *o)
 
 	if (load(o))
 		return 1;
-	buf_addv(&out, o->file ? o->file : "defaults", ": ok\n", NULL);
+	buf_addv(&out, srv_settings_source(), ": ok\n", NULL);
 	return print(&out);
 }
 

@@ -598,6 +598,21 @@ static void watch_signals(void)
 		die("cannot watch signals", NULL);
 }
 
+static void warn_of_root(void)
+{
+	const char *gate = *srv_settings.user_gate ? "" : " user_gate",
+		   *auth = *srv_settings.user_auth ? "" : " user_auth",
+		   *mail = *srv_settings.user_mail ? "" : " user_mail";
+	struct buf keys = {0};
+
+	buf_addv(&keys, gate, auth, mail, NULL);
+	buf_addc(&keys, '\0');
+	if (keys.len > 1 && !keys.failed)
+		log_warning("started as root, and roles stay root because no user is named for them",
+			"unset", keys.data + 1, NULL);
+	buf_free(&keys);
+}
+
 static void open_data(void)
 {
 	const char *data = srv_settings.data;
@@ -610,8 +625,7 @@ static void open_data(void)
 	srv_give_files(m.data_fd);
 	if (geteuid())
 		return; /* who is not root cannot chroot */
-	if (!*srv_settings.user_mail)
-		log_warning("all roles run as root: set user_gate, user_auth and user_mail", NULL);
+	warn_of_root();
 	mkdirat(m.data_fd, "empty", 0555);
 	m.jail_fd = openat(m.data_fd, "empty", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

@@ -40,9 +40,12 @@ extern struct srv_settings srv_settings;
 extern const struct setting srv_settings_table[];
 /* Core's and all features' settings; the array lives as long as the program. */
 const struct setting *const *srv_settings_all(size_t *n_r);
-/* Sets defaults, then what the file says; file NULL: defaults alone.  data, if not NULL, wins over
- * both.  -1: errors_r has lines for the admin and nothing has changed. */
+/* Sets defaults, then what the file says.  file NULL: DATA/satchel.conf, or /etc/satchel.conf where
+ * data is NULL, if it is there.  data, if not NULL, wins over what the file says.  -1: errors_r has
+ * lines for the admin and nothing has changed. */
 int srv_settings_load(const char *file, const char *data, struct buf *errors_r);
+/* The file that was loaded last; "defaults" if there was none. */
+const char *srv_settings_source(void);
 /* The host name to greet with. */
 const char *srv_hostname(void);
 void srv_log_init(const char *role);

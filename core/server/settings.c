@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/hooks.h"
@@ -15,6 +16,7 @@
 #include "generated/version.h"
 
 #define FILE_MAX_BYTES (256 * 1024)
+#define NO_FILE        "defaults"
 
 static struct {
 	const struct setting **v;
@@ -29,46 +31,14 @@ static void add_table(const struct setting *table)
 	}
 }
 
-/* Keys of a feature begin with its name, which is its symbol's too: an entry for each symbol that
- * is not set lets the parser say what is missing.  `symbol` is CONFIG_X. */
-static void add_absent(struct str symbol)
-{
-	struct setting *s = calloc(1, sizeof(*s));
-	struct buf key = {0}, name = {0};
-
-	buf_addstr(&name, symbol);
-	buf_addc(&name, '\0');
-	for (size_t i = sizeof("CONFIG_") - 1; i < symbol.len; i++)
-		buf_addc(&key, (char)(symbol.p[i] >= 'A' && symbol.p[i] <= 'Z' ? symbol.p[i] + 32
-									       : symbol.p[i]));
-	buf_add(&key, "_*", 3);
-	if (!s || key.failed || name.failed)
-		die("no memory for the settings", NULL);
-	s->key = key.data;
-	s->symbol = name.data;
-	s->value = s->help = "";
-	if (vec_push(&all, s))
-		die("no memory for the settings", NULL);
-}
-
-static void add_absent_features(void)
-{
-	struct buf text = {0};
-	struct cursor c;
-	bool ended;
-
-	srv_about_kconfig(&text);
-	c = cursor_from(buf_str(&text));
-	while (!cursor_done(&c)) {
-		struct str line = cursor_take_line(&c, &ended), word, symbol, rest = line;
-
-		if (str_word(&rest, " ", &word) && str_eq(word, STR("#")) &&
-			str_word(&rest, " ", &symbol) && str_istarts(symbol, STR("CONFIG_")) &&
-			str_eq(str_trim(rest), STR("is not set")))
-			add_absent(symbol);
-	}
-	buf_free(&text);
-}
+/* A key of a feature begins with the feature's name: one entry for all keys of each feature that is
+ * not in the binary lets the parser say what is missing. */
+static const struct setting absent[] = {
+#define ABSENT(keys, symbol) {keys, SETTING_STRING, "", 0, 0, NULL, "", symbol},
+#include "generated/absent.h"
+#undef ABSENT
+	{NULL, SETTING_STRING, NULL, 0, 0, NULL, NULL, NULL},
+};
 
 const struct setting *const *srv_settings_all(size_t *n_r)
 {
@@ -76,7 +46,7 @@ const struct setting *const *srv_settings_all(size_t *n_r)
 		add_table(srv_settings_table);
 		FEATURE_EACH (f)
 			add_table(f->settings);
-		add_absent_features();
+		add_table(absent);
 	}
 	*n_r = all.n;
 	return all.v;
@@ -106,7 +76,7 @@ static int check(const char *file, struct buf *errors)
 
 	if (level_find(srv_settings.log_level, &level) == 0)
 		return 0;
-	buf_addv(errors, file ? file : "settings", ": log_level must be error, warning, info or debug\n",
+	buf_addv(errors, file, ": log_level must be error, warning, info or debug\n",
 		NULL);
 	return -1;
 }
@@ -119,7 +89,7 @@ static int parse(const char *file, struct str text, const char *data, struct buf
 	char *copy;
 
 	settings_print(table, n, &before);
-	if (settings_parse(table, n, file ? file : "", text, errors_r)) {
+	if (settings_parse(table, n, file, text, errors_r)) {
 		buf_free(&before);
 		return -1;
 	}
@@ -140,22 +110,68 @@ static int parse(const char *file, struct str text, const char *data, struct buf
 	return 0;
 }
 
+static const char *source = NO_FILE;
+
+const char *srv_settings_source(void)
+{
+	return source;
+}
+
+/* 1 text_r is what path holds / 0 there is no such file / -1 errors_r says why not. */
+static int read_if_there(const char *path, bool in_spool, struct buf *text_r, struct buf *errors_r)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (in_spool ? O_NOFOLLOW : 0));
+	struct stat st;
+	int rc = -1;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st)) {
+		buf_addv(errors_r, path, ": ", strerror(errno), "\n", NULL);
+		goto close_fd;
+	}
+	/* The mail role may write to the spool, and shall not choose the user it runs as. */
+	if (in_spool && (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)) {
+		buf_addv(errors_r, path, ": others than the present user can write it; ",
+			"-c FILE takes it all the same\n", NULL);
+		goto close_fd;
+	}
+	if (file_read_fd(fd, FILE_MAX_BYTES, text_r)) {
+		buf_addv(errors_r, path, ": ", strerror(errno), "\n", NULL);
+		goto close_fd;
+	}
+	rc = 1;
+close_fd:
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int srv_settings_load(const char *file, const char *data, struct buf *errors_r)
 {
+	static struct buf usual;
 	size_t n;
 	const struct setting *const *table = srv_settings_all(&n);
 	struct buf text = {0};
-	int rc = -1;
+	int rc;
 
 	/* The first load needs something to fall back to. */
 	if (!srv_settings.data && settings_defaults(table, n))
 		die("a setting's default is wrong", NULL);
-	if (file && file_read(AT_FDCWD, file, FILE_MAX_BYTES, &text)) {
-		buf_addv(errors_r, file, ": ", strerror(errno), "\n", NULL);
-		goto free_text;
+	buf_clear(&usual);
+	buf_addv(&usual, data ? data : "/etc", "/satchel.conf", NULL);
+	buf_addc(&usual, '\0');
+	if (usual.failed)
+		die("no memory for the settings", NULL);
+	rc = read_if_there(file ? file : usual.data, !file && data, &text, errors_r);
+	if (file && rc == 0) {
+		buf_addv(errors_r, file, ": ", strerror(ENOENT), "\n", NULL);
+		rc = -1;
 	}
-	rc = parse(file, buf_str(&text), data, errors_r);
-free_text:
+	if (rc >= 0) {
+		source = file ? file : rc ? usual.data : NO_FILE;
+		rc = parse(source, buf_str(&text), data, errors_r);
+	}
 	buf_free(&text);
 	return rc;
 }

@@ -5,6 +5,9 @@ Loaded with `-p harness.fixtures` (see tests/tests.mk), so that tests in feature
 """
 
 import os
+import pathlib
+import shutil
+import tempfile
 
 import pytest
 
@@ -23,10 +26,42 @@ def binary(request):
     return binaries()[request.param]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs_root: cannot run as an ordinary user")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without root, what needs it is left out, and named at the end."""
+    config.needs_root = [item for item in items if item.get_closest_marker("needs_root")]
+    if os.geteuid() == 0:
+        config.needs_root = []
+    elif config.needs_root:
+        items[:] = [item for item in items if item not in config.needs_root]
+        config.hook.pytest_deselected(items=config.needs_root)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for item in getattr(config, "needs_root", []):
+        terminalreporter.write_line(f"NOT RUN (needs root): {item.nodeid}")
+
+
+def open_folder(binary):
+    """A folder for one instance that users other than the present one can reach (pytest's own are
+    closed to them), removed after the test."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="satchel-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+server_folder = pytest.fixture(open_folder, scope="module")
+fresh_folder = pytest.fixture(open_folder)
+
+
 @pytest.fixture(scope="module")
-def server(binary, tmp_path_factory):
+def server(binary, server_folder):
     """A running instance with the user `demo`, shared by the tests of one file."""
-    instance = Server(binary, tmp_path_factory.mktemp("satchel"), users=("demo", "other"))
+    instance = Server(binary, server_folder, users=("demo", "other"))
     instance.start()
     yield instance
     assert instance.stop() == 0, instance.log()
@@ -34,9 +69,9 @@ def server(binary, tmp_path_factory):
 
 
 @pytest.fixture
-def fresh(binary, tmp_path):
+def fresh(binary, fresh_folder):
     """An instance for one test alone; not started yet."""
-    instance = Server(binary, tmp_path)
+    instance = Server(binary, fresh_folder)
     yield instance
     if instance.process is not None:
         instance.stop()

@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -189,6 +190,43 @@ def test_check_config_names_file_and_line(fresh):
     assert fresh.cli("--check-config", "-c", str(fresh.conf)).stdout == f"{fresh.conf}: ok\n"
 
 
+def test_a_settings_file_in_the_spool_is_read_without_being_named(fresh):
+    inside = fresh.data / "satchel.conf"
+    assert fresh.cli("--check-config", "--data", str(fresh.data)).stdout == "defaults: ok\n"
+    inside.write_text("drain_seconds: 7\n")
+    inside.chmod(0o644)
+    assert fresh.cli("--check-config", "--data", str(fresh.data)).stdout == f"{inside}: ok\n"
+    assert "drain_seconds: 7\n" in fresh.cli("--data", str(fresh.data), "config").stdout
+    fresh.write_conf()
+    words = "--data", str(fresh.data), "-c", str(fresh.conf)
+    assert "drain_seconds: 7\n" not in fresh.cli(*words, "config").stdout
+
+
+def test_a_settings_file_in_the_spool_that_others_can_write_is_refused(fresh):
+    """Started as root, the roles give it up for users that this file names; the mail role can write
+    to the spool."""
+    inside = fresh.data / "satchel.conf"
+    real = fresh.dir / "real.conf"
+    real.write_text("drain_seconds: 7\n")
+
+    def refused():
+        done = fresh.cli("--check-config", "--data", str(fresh.data), check=False)
+        inside.unlink()
+        return done.returncode == 1 and done.stderr.startswith(f"{inside}: ")
+
+    inside.symlink_to(real)
+    assert refused()
+    os.mkfifo(inside)
+    assert refused()
+    shutil.copy(real, inside)
+    inside.chmod(0o664)
+    assert refused()
+    if os.geteuid() == 0:
+        shutil.copy(real, inside)
+        os.chown(inside, 65505, 65506)
+        assert refused()
+
+
 def test_a_key_of_a_feature_that_is_not_in_the_binary_names_its_symbol(fresh, config):
     absent = "CONFIG_EXAMPLE" if "EXAMPLE" not in config else None
     fresh.conf.write_text("example_level: 1\nexampel_level: 1\n")
@@ -323,15 +361,10 @@ def test_sockets_of_a_supervisor_take_the_place_of_the_settings(fresh):
             fresh.raw_imap()
 
 
+@pytest.mark.needs_root
 def test_roles_give_up_root_and_hide_their_memory(fresh):
     """Started as root, each role runs as somebody else, gate and auth in an empty root, and the
     memory through which passwords pass belongs to nobody but root."""
-    if os.geteuid():
-        return
-    for parent in (fresh.dir, *fresh.dir.parents):
-        mode = stat.S_IMODE(parent.stat().st_mode)
-        if not mode & 0o001:
-            parent.chmod(mode | 0o011)
     users = {"gate": (65501, 65502), "auth": (65503, 65504), "mail": (65505, 65506)}
     fresh.settings.update({f"user_{role}": f"{u}:{g}" for role, (u, g) in users.items()})
     fresh.start()

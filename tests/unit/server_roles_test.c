@@ -626,7 +626,7 @@ int main(void)
 	struct buf errors = {0};
 
 	log_init("test", LOG_LEVEL_ERROR, false);
-	if (srv_settings_load(NULL, NULL, &errors))
+	if (srv_settings_load("/dev/null", NULL, &errors))
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
