@@ -63,7 +63,7 @@ static int help_remove(const char *path, const struct stat *st, int type, struct
 	return remove(path);
 }
 
-static int help_setup(void **state)
+__attribute__((unused)) static int help_setup(void **state)
 {
 	struct spool *p = calloc(1, sizeof(*p));
 
@@ -84,7 +84,7 @@ static void help_close(struct spool *p)
 	loop_turn(p->loop, 0);
 }
 
-static int help_teardown(void **state)
+__attribute__((unused)) static int help_teardown(void **state)
 {
 	struct spool *p = *state;
 
