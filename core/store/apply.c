@@ -131,8 +131,8 @@ void mailbox_drop(struct mailbox *m)
 	struct store *s = m->account->store;
 
 	for (size_t i = 0; i < m->list.n; i++) {
-		blob_unref_id(s, s->redoing ? 0 : m->list.v[i].blob);
-		blob_unref_id(s, s->redoing ? 0 : m->list.v[i].prefix);
+		blob_unref_id(s, m->list.v[i].blob);
+		blob_unref_id(s, m->list.v[i].prefix);
 	}
 	s->messages -= m->list.n;
 	m->list.n = 0;
@@ -287,7 +287,7 @@ static int insert(struct mailbox *m, size_t at, const struct message *msg)
 	m->list.n++;
 	count_in(m, msg);
 	s->messages++;
-	if (!s->redoing) {
+	if (!s->loading) {
 		blob_ref_id(s, msg->blob);
 		blob_ref_id(s, msg->prefix);
 	}
@@ -332,10 +332,8 @@ static int remove_all(struct mailbox *m, const struct message *v, size_t n, size
 		count_out(m, &m->list.v[from]);
 		remember_expunged(m, &v[i]);
 		uids[gone++] = v[i].uid;
-		if (!s->redoing) {
-			blob_unref_id(s, v[i].blob);
-			blob_unref_id(s, v[i].prefix);
-		}
+		blob_unref_id(s, v[i].blob);
+		blob_unref_id(s, v[i].prefix);
 	}
 	m->list.n -= gone;
 	s->messages -= gone;
@@ -447,12 +445,15 @@ static int redo_blob(struct store *s, const struct record *r, struct segment *g,
 
 	if (record_read_blob(r->payload, &blob))
 		return -1;
-	if (blob_find(s, r->lsn))
+	b = blob_find(s, r->lsn);
+	if (b && b->segment)
 		return 0;
-	b = blob_add(s, r->lsn, &blob);
+	/* A checkpoint may know it that was begun before this batch was written. */
+	if (!b)
+		b = blob_add(s, r->lsn, &blob);
 	if (!b)
 		return -1;
-	blob_place(b, g, bodies_at + blob.offset);
+	blob_place(s, b, g, bodies_at + blob.offset);
 	return 0;
 }
 
@@ -506,22 +507,6 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 	default:
 		return keep_foreign(s, r);
 	}
-}
-
-static int count_mailbox(void *arg, struct hash_node *n)
-{
-	struct mailbox *m = hash_owner(n, struct mailbox, by_id);
-
-	for (size_t i = 0; i < m->list.n; i++) {
-		blob_ref_id(arg, m->list.v[i].blob);
-		blob_ref_id(arg, m->list.v[i].prefix);
-	}
-	return 0;
-}
-
-void references_count(struct store *s)
-{
-	hash_each(&s->mailboxes, count_mailbox, s);
 }
 
 /* ---- the end ---- */

@@ -87,7 +87,7 @@ void body_free(struct body **at)
 		return;
 	s = b->store;
 	if (b->blob)
-		blob_unref(s, b->blob);
+		blob_unpin(s, b->blob);
 	b->blob = NULL;
 	b->finished = false;
 	s->bodies -= b->counted;

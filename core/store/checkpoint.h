@@ -39,15 +39,32 @@ struct index_head {
 void index_head_write(struct buf *out, const struct format_key *k, const struct index_head *h);
 int index_head_read(struct cursor *c, const struct format_key *k, struct index_head *h_r);
 
-/* The blob map: header with the count, entries. */
+/* The blob map (map.h): runs of sorted entries, and a list of the runs and of the segments. */
+#define MAP_RUN_MAGIC "SATBLOBS"
+#define MAP_LIST_MAGIC "SATBLIST"
+enum map_flag { MAP_GONE = 1 }; /* nobody refers to it: hides entries of older runs */
 struct map_entry {
-	uint64_t id, segment, offset;
+	uint64_t id;
+	uint64_t segment, offset; /* segment 0: its record comes after the checkpoint's LSN */
 	struct record_blob blob;
+	uint32_t refs;
+	uint16_t flags;
 };
-void map_head_write(struct buf *out, const struct format_key *k, uint64_t lsn, uint64_t count);
-int map_head_read(struct cursor *c, const struct format_key *k, uint64_t *lsn_r, uint64_t *count_r);
+struct map_segment {
+	uint64_t first, live, blobs;
+};
+/* count: entries of a run, runs of a list; segments: of a list (NULL: not asked). */
+void map_head_write(struct buf *out, const struct format_key *k, const char *magic, uint64_t number,
+	uint64_t count, uint64_t segments);
+int map_head_read(struct cursor *c, const struct format_key *k, const char *magic, uint64_t *number_r,
+	uint64_t *count_r, uint64_t *segments_r);
+/* Entries of either are 64 bytes.  Reading: 1, or 0 damaged. */
 void map_entry_write(struct buf *out, const struct format_key *k, const struct map_entry *e);
 int map_entry_read(struct cursor *c, const struct format_key *k, struct map_entry *e_r);
+void map_run_write(struct buf *out, const struct format_key *k, uint64_t number, uint64_t count);
+int map_run_read(struct cursor *c, const struct format_key *k, uint64_t *number_r, uint64_t *count_r);
+void map_segment_write(struct buf *out, const struct format_key *k, const struct map_segment *m);
+int map_segment_read(struct cursor *c, const struct format_key *k, struct map_segment *m_r);
 
 /* Keys of the table file (a TinyCDB): this byte, then the rest. */
 enum table_key {
@@ -56,9 +73,19 @@ enum table_key {
 	TABLE_KV = 'K',      /* u16 space, key -> u64 LSN, value */
 };
 
-/* "0123456789abcdef-0123456789abcdef" in idx/; "0123456789abcdef.cdb" and ".map" in kv/. */
+/* "0123456789abcdef-0123456789abcdef" in idx/; "0123456789abcdef.cdb" in kv/; ".run" and
+ * ".list" in map/. */
 void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn);
 void table_name(char name[CHECKPOINT_NAME_MAX], uint64_t lsn, const char *suffix);
+
+/* A run that is open (map.h). */
+struct map_run {
+	uint64_t number;      /* of the checkpoint that wrote it: its name */
+	uint64_t count, first, last; /* entries; lowest and highest id */
+	uint64_t *fence;      /* first id of each piece of MAP_FENCE entries */
+	size_t fences;
+	int fd;
+};
 
 /* ---- the parts ---- */
 
@@ -81,7 +108,18 @@ struct checkpoint_index {
 };
 
 struct checkpoint_map {
-	struct buf bytes;
+	struct {
+		struct map_entry *v;
+		size_t n, cap;
+	} entries;
+	struct {
+		struct map_segment *v;
+		size_t n, cap;
+	} segments;
+	const struct map_run *runs; /* of the store, oldest first; read by the thread */
+	size_t runs_n;
+	size_t merged;              /* how many of the newest went into the new one */
+	struct map_run made;        /* fd -1: none */
 };
 
 struct checkpoint_kv {

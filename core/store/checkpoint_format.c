@@ -116,22 +116,27 @@ int index_head_read(struct cursor *c, const struct format_key *k, struct index_h
 	return answer;
 }
 
-void map_head_write(struct buf *out, const struct format_key *k, uint64_t lsn, uint64_t count)
+void map_head_write(struct buf *out, const struct format_key *k, const char *magic, uint64_t number,
+	uint64_t count, uint64_t segments)
 {
-	size_t at = head_begin(out, "SATBLOBS", MAP_ENTRY_SIZE, k);
+	size_t at = head_begin(out, magic, MAP_ENTRY_SIZE, k);
 
-	buf_put64(out, lsn);
+	buf_put64(out, number);
 	buf_put64(out, count);
+	buf_put64(out, segments);
 	head_end(out, at, MAP_HEADER_SIZE, k);
 }
 
-int map_head_read(struct cursor *c, const struct format_key *k, uint64_t *lsn_r, uint64_t *count_r)
+int map_head_read(struct cursor *c, const struct format_key *k, const char *magic, uint64_t *number_r,
+	uint64_t *count_r, uint64_t *segments_r)
 {
 	struct cursor in;
-	int answer = head_take(c, MAP_HEADER_SIZE, "SATBLOBS", k, &in);
+	int answer = head_take(c, MAP_HEADER_SIZE, magic, k, &in);
 
-	*lsn_r = cursor_u64(&in);
+	*number_r = cursor_u64(&in);
 	*count_r = cursor_u64(&in);
+	if (segments_r)
+		*segments_r = cursor_u64(&in);
 	return answer;
 }
 
@@ -147,14 +152,24 @@ void map_entry_write(struct buf *out, const struct format_key *k, const struct m
 	buf_put32(out, e->blob.summary_crc);
 	buf_put32(out, e->blob.body_crc);
 	buf_put16(out, e->blob.kind);
-	buf_put16(out, 0);
+	buf_put16(out, e->flags);
+	buf_put32(out, e->refs);
 	head_end(out, at, MAP_ENTRY_SIZE, k);
+}
+
+/* Takes 64 bytes that end with their CRC. */
+static bool take_line(struct cursor *c, const struct format_key *k, struct cursor *in_r)
+{
+	struct str whole = cursor_take(c, MAP_ENTRY_SIZE);
+
+	*in_r = cursor_from(whole);
+	return whole.len == MAP_ENTRY_SIZE && crc_ends(whole, k);
 }
 
 int map_entry_read(struct cursor *c, const struct format_key *k, struct map_entry *e_r)
 {
-	struct str whole = cursor_take(c, MAP_ENTRY_SIZE);
-	struct cursor in = cursor_from(whole);
+	struct cursor in;
+	bool good = take_line(c, k, &in);
 
 	e_r->id = cursor_u64(&in);
 	e_r->segment = cursor_u64(&in);
@@ -164,8 +179,49 @@ int map_entry_read(struct cursor *c, const struct format_key *k, struct map_entr
 	e_r->blob.summary_crc = cursor_u32(&in);
 	e_r->blob.body_crc = cursor_u32(&in);
 	e_r->blob.kind = cursor_u16(&in);
-	return whole.len == MAP_ENTRY_SIZE && e_r->blob.body_len <= UINT32_MAX &&
-		crc_ends(whole, k);
+	e_r->flags = cursor_u16(&in);
+	e_r->refs = cursor_u32(&in);
+	return good && e_r->blob.body_len <= UINT32_MAX;
+}
+
+void map_run_write(struct buf *out, const struct format_key *k, uint64_t number, uint64_t count)
+{
+	size_t at = out->len;
+
+	buf_put64(out, number);
+	buf_put64(out, count);
+	head_end(out, at, MAP_ENTRY_SIZE, k);
+}
+
+int map_run_read(struct cursor *c, const struct format_key *k, uint64_t *number_r, uint64_t *count_r)
+{
+	struct cursor in;
+	bool good = take_line(c, k, &in);
+
+	*number_r = cursor_u64(&in);
+	*count_r = cursor_u64(&in);
+	return good;
+}
+
+void map_segment_write(struct buf *out, const struct format_key *k, const struct map_segment *m)
+{
+	size_t at = out->len;
+
+	buf_put64(out, m->first);
+	buf_put64(out, m->live);
+	buf_put64(out, m->blobs);
+	head_end(out, at, MAP_ENTRY_SIZE, k);
+}
+
+int map_segment_read(struct cursor *c, const struct format_key *k, struct map_segment *m_r)
+{
+	struct cursor in;
+	bool good = take_line(c, k, &in);
+
+	m_r->first = cursor_u64(&in);
+	m_r->live = cursor_u64(&in);
+	m_r->blobs = cursor_u64(&in);
+	return good;
 }
 
 static size_t add_hex(char *p, uint64_t v)

@@ -164,9 +164,12 @@ static int load_index(void *arg, struct hash_node *n)
 static int load_indexes(struct store *s, const struct checkpoint_head *h, struct buf *error)
 {
 	struct load l = {.s = s, .error = error};
-	int answer = hash_each(&s->mailboxes, load_index, &l) ? -1 : 0;
+	int answer;
 
 	(void)h;
+	s->loading = true; /* the blob map has their references */
+	answer = hash_each(&s->mailboxes, load_index, &l) ? -1 : 0;
+	s->loading = false;
 	buf_free(&l.bytes);
 	return answer;
 }

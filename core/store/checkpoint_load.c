@@ -59,6 +59,13 @@ static void remove_unnamed(struct store *s, const char *dir, const struct checkp
 		closedir(d);
 }
 
+static void remove_all_unnamed(struct store *s, const struct checkpoint_head *h)
+{
+	remove_unnamed(s, "idx", h);
+	remove_unnamed(s, "kv", h);
+	remove_unnamed(s, "map", h);
+}
+
 static int load_files(struct store *s, const struct checkpoint_head *h, struct buf *error)
 {
 	for (size_t i = 0; i < CHECKPOINT_PARTS; i++)
@@ -89,12 +96,12 @@ int checkpoint_load(struct store *s, struct buf *error)
 	int answer;
 
 	for (size_t i = 0; i < s->segments.n; i++)
-		s->segments.v[i]->blobs = s->segments.v[i]->live = 0;
+		s->segments.v[i]->blobs = s->segments.v[i]->live =
+			s->segments.v[i]->emptied = 0;
 	if (file_read(s->dirfd, "checkpoint", 4096, &b)) {
 		if (errno != ENOENT)
 			return checkpoint_refuse(error, "", "checkpoint", strerror(errno));
-		remove_unnamed(s, "idx", &h);
-		remove_unnamed(s, "kv", &h);
+		remove_all_unnamed(s, &h);
 		return 0;
 	}
 	answer = checkpoint_head_read(buf_str(&b), &s->key, &h);
@@ -110,7 +117,6 @@ int checkpoint_load(struct store *s, struct buf *error)
 			"damaged; restore it from a backup");
 	if (load_files(s, &h, error))
 		return -1;
-	remove_unnamed(s, "idx", &h);
-	remove_unnamed(s, "kv", &h);
+	remove_all_unnamed(s, &h);
 	return 0;
 }

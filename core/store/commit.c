@@ -111,7 +111,7 @@ static struct blob *batch_add(struct store *s, const struct record_blob *r, stru
 		return NULL;
 	record_add_blob(store_record_begin(s, RECORD_BLOB, RECORD_REQUIRED, &id), r);
 	store_record_end(s);
-	blob->refs++;
+	blob_pin(blob);
 	b->pieces.v[b->pieces.n++] = piece;
 	b->blobs.v[b->blobs.n++] = (struct batch_blob){blob, r->offset};
 	b->bodies_len = format_align(r->offset + format_align(r->summary_len, 8) + r->body_len, 8);
@@ -133,7 +133,7 @@ struct blob *batch_add_body(struct store *s, struct body *body)
 		return body->blob;
 	body->blob = batch_add(s, &r, (struct piece){.body = body});
 	if (body->blob) {
-		body->blob->refs++;
+		blob_pin(body->blob);
 		body->blob->body = body;
 		body->refs++;
 	}
@@ -355,8 +355,8 @@ void commit_finished(struct store *s, struct batch *b)
 		return;
 	}
 	for (size_t i = 0; i < b->blobs.n; i++) {
-		blob_place(b->blobs.v[i].blob, b->segment, b->bodies_at + b->blobs.v[i].at);
-		blob_unref(s, b->blobs.v[i].blob);
+		blob_place(s, b->blobs.v[i].blob, b->segment, b->bodies_at + b->blobs.v[i].at);
+		blob_unpin(s, b->blobs.v[i].blob);
 	}
 	s->durable = b->first + b->count - 1;
 	s->batches++;

@@ -14,7 +14,7 @@ void segments_remove_unused(struct store *s)
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
 		/* The last one may be the committer's. */
-		if (g->blobs || i + 1 == s->segments.n ||
+		if (g->blobs || g->emptied > s->checkpoint_files || i + 1 == s->segments.n ||
 			s->segments.v[i + 1]->first > s->checkpoint_lsn + 1) {
 			s->segments.v[to++] = g;
 			continue;

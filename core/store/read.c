@@ -40,7 +40,7 @@ static int read_at(int fd, char *p, size_t n, uint64_t at)
 /* Appends n bytes of the segment. */
 static int read_disk(struct store *s, const struct blob *b, uint64_t at, size_t n, struct buf *out)
 {
-	int fd = segment_fd(s, b->segment);
+	int fd = b->segment ? segment_fd(s, b->segment) : -1;
 	char *p = fd < 0 ? NULL : buf_reserve(out, n);
 
 	if (!p)
@@ -95,6 +95,8 @@ static int blob_read(struct store *s, struct blob *b, uint64_t offset, uint64_t 
 
 	if (!length)
 		return 0;
+	if (!b->segment && !b->body && !b->batch)
+		return damaged(b, "segment");
 	if (!b->segment) {
 		bytes = in_memory(b);
 		return buf_add(out, bytes.p + offset, (size_t)length);
@@ -115,7 +117,7 @@ static int blob_read(struct store *s, struct blob *b, uint64_t offset, uint64_t 
 }
 
 /* The blob of an id and its agreement with the index entry. */
-static struct blob *blob_of(const struct store *s, uint64_t id, uint64_t size)
+static struct blob *blob_of(struct store *s, uint64_t id, uint64_t size)
 {
 	struct blob *b = blob_find(s, id);
 

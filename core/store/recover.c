@@ -490,7 +490,6 @@ int recover(struct store *s, struct buf *error)
 	if (cut_tail(&r, from) || sync_all(&r, from))
 		return -1;
 	segment_close_all(s);
-	references_count(s);
 	blob_sweep(s);
 	s->redoing = false;
 	if (r.records && !r.clean)

@@ -20,19 +20,36 @@ struct segment {
 	uint64_t size;
 	uint64_t live;  /* bytes of its blobs still referenced */
 	uint64_t blobs; /* entries of the blob map that point here */
+	uint64_t emptied; /* LSN of the change that left none */
 };
 
-/* An entry of the blob map; node.hash is the id.  Fields above the line are fixed once set. */
+struct blob_ring {
+	struct blob_ring *prev, *next;
+};
+
+enum blob_state {
+	BLOB_CLEAN,  /* as on the disk; may be forgotten and looked up again */
+	BLOB_DIRTY,  /* changed since the last checkpoint */
+	BLOB_FROZEN, /* being written by one */
+	BLOB_STATES
+};
+
+/* An entry of the blob map in memory; node.hash is the id. */
 struct blob {
 	struct hash_node node;
+	struct blob_ring ring;   /* of its state */
 	uint64_t offset;         /* of the summary in the segment; of the bytes in the batch's side */
 	struct segment *segment; /* NULL: not on disk yet, then one of: */
 	struct body *body;
 	struct batch *batch;
 	uint32_t summary_len, summary_crc, body_len, body_crc;
+	uint32_t refs;           /* index entries that name it; kept in checkpoints */
+	uint32_t pins;           /* batch in flight, body in flight; not kept */
 	uint16_t kind;
+	uint8_t state;
 	bool verified;           /* its bytes matched their CRC once */
-	uint32_t refs;           /* index entries + batch in flight + body in flight */
+	bool stored;             /* some run has an entry of it */
+	bool gone;               /* no references left: kept until a checkpoint says so */
 };
 
 struct body {
@@ -145,6 +162,7 @@ struct commit_idle {
 
 struct spare; /* segment.c */
 struct checkpoint_job;
+struct map_run; /* map.h */
 
 struct store {
 	struct loop *loop;
@@ -160,6 +178,7 @@ struct store {
 	bool failed, closing, redoing;
 	bool readonly, rebuild; /* struct store_options */
 	uint64_t lsn_floor;     /* rebuild: numbers up to here were used by the checkpoint passed over */
+	bool loading; /* index entries come from a checkpoint: their references are counted */
 	int error;
 
 	/* commit */
@@ -188,6 +207,14 @@ struct store {
 		size_t n, cap;
 	} segments;
 	unsigned segments_open;
+	struct {
+		struct {
+			struct map_run *v; /* oldest first */
+			size_t n, cap;
+		} runs;
+		struct blob_ring ring[BLOB_STATES]; /* last used first */
+		size_t n[BLOB_STATES];
+	} map;
 	struct hash_table blobs, mailboxes, accounts, accounts_by_id, kvs;
 	struct buf scratch;
 	struct {
@@ -273,15 +300,28 @@ void segment_close_all(struct store *s);
 
 /* ---- blob.c ---- */
 
-struct blob *blob_find(const struct store *s, uint64_t id);
+void blob_init(struct store *s);
+/* NULL: nobody refers to it.  Borrowed until the next look-up of many, or for as long as it is
+ * pinned. */
+struct blob *blob_find(struct store *s, uint64_t id);
 /* New entry with no references; NULL = ENOMEM. */
 struct blob *blob_add(struct store *s, uint64_t id, const struct record_blob *r);
-void blob_place(struct blob *b, struct segment *g, uint64_t offset);
-void blob_ref(struct blob *b);
-void blob_unref(struct store *s, struct blob *b);
-void blob_unref_id(struct store *s, uint64_t id);
+/* It stands in the segment from now on (and no longer where it stood before). */
+void blob_place(struct store *s, struct blob *b, struct segment *g, uint64_t offset);
+/* Holds an entry in memory whoever else refers to it. */
+void blob_pin(struct blob *b);
+void blob_unpin(struct store *s, struct blob *b);
+/* An index entry names it, or no longer does.  Exactly once for each, at run time and in redo alike:
+ * checkpoints keep the number.  Id 0 is passed over. */
 void blob_ref_id(struct store *s, uint64_t id);
-void blob_sweep(struct store *s); /* forgets those without references */
+void blob_unref_id(struct store *s, uint64_t id);
+/* After redo: forgets those without references. */
+void blob_sweep(struct store *s);
+uint64_t blob_count(const struct store *s);
+/* Gives the dirty ones to a checkpoint (until each() fails: -1); afterwards they are clean, or dirty
+ * again if there is none (good: it is there). */
+int blobs_freeze(struct store *s, int (*each)(void *arg, const struct blob *b), void *arg);
+void blobs_thaw(struct store *s, bool good);
 void blob_free_all(struct store *s);
 
 /* ---- apply.c: what a record does to the tables, at run time and in redo ---- */
@@ -297,8 +337,6 @@ int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn);
 /* Redo of one record.  bodies_at: the batch's body area in g.  0; -1 + errno: EPROTO damaged,
  * ENOTSUP unknown and required. */
 int record_apply(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at);
-/* After redo: counts all references of index entries anew. */
-void references_count(struct store *s);
 /* Where records of types unknown to this binary are carried along. */
 #define KV_SPACE_FOREIGN 0xffff
 void mailbox_image(const struct mailbox *m, struct record_mailbox *r_r);

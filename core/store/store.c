@@ -100,7 +100,8 @@ static int open_dirs(struct store *s, const char *dir, struct buf *error)
 		return refuse(error, dir, "lock", strerror(errno));
 	if (take_lock(s->lockfd))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
-	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv"))
+	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv") ||
+		make_dir(s->dirfd, "map"))
 		return refuse(error, dir, NULL, strerror(errno));
 	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
@@ -197,6 +198,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->dirfd = s->logfd = s->lockfd = s->done.fd = -1;
 	s->next_lsn = 1;
 	s->waiters.next = s->waiters.prev = &s->waiters;
+	blob_init(s);
 	s->checkpoint_interval = o->checkpoint_interval;
 	s->readonly = o->readonly;
 	s->rebuild = o->rebuild;
@@ -338,7 +340,7 @@ void store_stat(const struct store *s, struct buf *out)
 	stat_line(out, "accounts", s->accounts.n);
 	stat_line(out, "mailboxes", s->mailboxes.n);
 	stat_line(out, "messages", s->messages);
-	stat_line(out, "blobs", s->blobs.n);
+	stat_line(out, "blobs", blob_count(s));
 	stat_line(out, "keys", s->kvs.n);
 	stat_line(out, "segments", s->segments.n);
 	stat_line(out, "log_bytes", bytes);

@@ -92,7 +92,6 @@ static void redo(struct store *s, struct str image)
 		while (record_next(&c, &key, &r) == 1)
 			(void)record_apply(s, &r, &g, batch_bodies_at(&h));
 	}
-	references_count(s);
 	blob_sweep(s);
 	buf_free(&meta);
 }
@@ -114,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	s->key = key;
 	s->redoing = true;
+	blob_init(s);
 	build(&c, &batch);
 	redo(s, buf_str(&batch));
 	tables_free(s);

@@ -433,7 +433,8 @@ static void segments_without_live_mail_are_removed(void **state)
 	help_assert_text(p->s, &msg, text);
 	assert_int_equal(mailbox_uidnext(help_inbox(p, "alice")), 301);
 	assert_int_equal(files_in(p, "idx"), 1);
-	assert_int_equal(files_in(p, "kv"), 2);
+	assert_int_equal(files_in(p, "kv"), 1);
+	assert_true(files_in(p, "map") >= 2);
 }
 
 int main(void)
