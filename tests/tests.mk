@@ -104,14 +104,22 @@ $(O)/bench/load: $(wildcard tests/bench/load*.[ch])
 $(O)/bench/%: tests/bench/%.c
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D); $(bench-tool) $<
+# Parts of the program alone: the store's interface, the MIME parser.
+$(O)/bench/bench_%: tests/bench/bench_%.c $(static-obj) $(call dep-stamps,static)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D); $(CC) $(STATIC_CFLAGS) $(STATIC_LDFLAGS) $(CPPFLAGS) -o $@ $< \
+		$(filter-out %/$(main-src:.c=.o),$(static-obj)) $(call dep-libs,static)
+bench-parts: $(O)/bench/bench_store $(O)/bench/bench_mime
+	$(Q)$(O)/bench/bench_mime $(SECONDS)
+	$(Q)$(O)/bench/bench_store $(or $(DIR),$(O)/bench) $(SECONDS)
 bench-tools: $(addprefix $(O)/bench/,load raw bare)
 bench-options = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	$(if $(JSON),--json $(JSON)) $(if $(K),--only '$(K)')
 bench: $(O)/satchel bench-tools
 	$(Q)$(PYTHON) tests/bench/bench.py $(bench-options) $(if $(PEERS),--peers '$(PEERS)')
 bench-store: $(O)/satchel bench-tools
-	$(Q)$(PYTHON) tests/bench/bench_store.py $(bench-options)
-.PHONY: bench bench-store bench-tools
+	$(Q)$(PYTHON) tests/bench/bench_store.py $(bench-options) $(if $(BIG),--big)
+.PHONY: bench bench-store bench-parts bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \

@@ -166,6 +166,8 @@ def table(report, names):
             print(f"{first:<31} {name:<8} {row['per_second']:>10.0f} {cell(row, 'mb_per_second', '{:.0f}'):>7} "
                   f"{row['p50_ms']:>8.2f} {row['p99_ms']:>8.2f} {cell(row, 'cpu_us', '{:.1f}'):>8} "
                   f"{cell(row, 'per_core', '{:.0f}'):>9} {cell(row, 'syncs', '{:.3f}'):>7}  {beside(line, name)}")
+    if not report["sessions"]:
+        return
     print(f"{'500 idle sessions':<31} {'server':<8} {'KiB each':>10} {'all in s':>8} "
           f"{'notice p50 ms':>14} {'p99 ms':>8} {'from send':>9} {'missed':>7}")
     for name, row in report["sessions"].items():
@@ -199,18 +201,19 @@ def machine(root):
             "file_system": df.splitlines()[1].split()[1], "time": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
-def options():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--seconds", type=float, default=2)
-    p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--only", help="works whose name holds this text")
-    p.add_argument("--peers", default="")
-    p.add_argument("--json")
-    return p.parse_args()
+def parser(description):
+    p = argparse.ArgumentParser(description=description)
+    p.add_argument("--seconds", type=float, default=2, help="of each round")
+    p.add_argument("--rounds", type=int, default=3, help="each figure is their median")
+    p.add_argument("--only", help="what has this text in its name")
+    p.add_argument("--json", help="the file for all figures")
+    return p
 
 
 def main():
-    o = options()
+    p = parser(__doc__.splitlines()[0])
+    p.add_argument("--peers", default="", help="dovecot, cyrus, or both")
+    o = p.parse_args()
     base = os.environ.get("DIR") or os.environ["SATCHEL_O"]
     root = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=base))
     report = {"machine": machine(root), "versions": {}, "works": {}, "sessions": {}}
