@@ -87,7 +87,7 @@ check-arch: $(O)/satchel
 check-build: $(O)/satchel
 	$(Q)$(call pytest,build,tests/build)
 feature-py := $(sort $(wildcard features/*/*/test_*.py))
-check-protocol: $(O)/satchel $(O)/host/asan/satchel
+check-protocol: $(O)/satchel $(O)/host/asan/satchel $(O)/host/tsan/satchel
 	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
 check-clients check-kill check-model check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)

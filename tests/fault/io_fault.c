@@ -41,6 +41,7 @@ static char top[PATH_SIZE];
 static bool watching, cut, torn;
 static unsigned long calls, fail_at, cut_at, syncs;
 static int fail_error;
+static uint64_t scatter_seed;
 static struct file **files;
 static size_t files_n;
 static struct entry *entries;
@@ -219,6 +220,7 @@ static void forget(void)
 	files_n = entries_n = 0;
 	watching = cut = false;
 	fail_at = cut_at = 0;
+	scatter_seed = 0;
 }
 
 static void take_all(const char *path)
@@ -275,6 +277,13 @@ void io_fault_cut(unsigned long nth, bool is_torn)
 	pthread_mutex_unlock(&lock);
 }
 
+void io_fault_scatter(uint64_t seed)
+{
+	pthread_mutex_lock(&lock);
+	scatter_seed = seed;
+	pthread_mutex_unlock(&lock);
+}
+
 unsigned long io_fault_calls(void)
 {
 	return calls;
@@ -293,6 +302,126 @@ bool io_fault_is_cut(void)
 	answer = cut;
 	pthread_mutex_unlock(&lock);
 	return answer;
+}
+
+/* ---- what arrives without a sync, by chance ---- */
+
+#define SECTOR 512u
+
+static bool coin(void)
+{
+	scatter_seed ^= scatter_seed << 13;
+	scatter_seed ^= scatter_seed >> 7;
+	scatter_seed ^= scatter_seed << 17;
+	return scatter_seed >> 33 & 1;
+}
+
+static void file_grow(struct file *f, uint64_t size)
+{
+	if (f->size >= size)
+		return;
+	f->bytes = must(realloc(f->bytes, (size_t)size));
+	memset(f->bytes + f->size, 0, (size_t)(size - f->size));
+	f->size = size;
+}
+
+static void scatter_range(struct file *f, int fd, uint64_t at, uint64_t n)
+{
+	uint64_t end = at + n, part;
+
+	for (; at < end; at += part) {
+		part = SECTOR - at % SECTOR < end - at ? SECTOR - at % SECTOR : end - at;
+		if (!coin())
+			continue;
+		file_grow(f, at + part);
+		copy_range(f, fd, at, part);
+	}
+}
+
+static void scatter_file(int fd)
+{
+	struct file *f = file_of(fd);
+	struct stat st;
+
+	if (fstat(fd, &st))
+		abort();
+	if (f->whole && f->size > (uint64_t)st.st_size && coin())
+		f->size = (uint64_t)st.st_size;
+	if (f->whole && coin())
+		scatter_range(f, fd, 0, (uint64_t)st.st_size);
+	for (unsigned i = 0; i < f->dirty_n; i++)
+		scatter_range(f, fd, f->dirty[i].at, f->dirty[i].n);
+}
+
+static struct entry *entry_find(const char *path)
+{
+	for (size_t i = 0; i < entries_n; i++)
+		if (!strcmp(entries[i].path, path))
+			return &entries[i];
+	return NULL;
+}
+
+static void scatter_name(const char *path, bool is_dir, struct file *f)
+{
+	struct entry *e = entry_find(path);
+
+	if ((e && e->file == f) || !coin())
+		return;
+	if (!e) {
+		entries = must(realloc(entries, (entries_n + 1) * sizeof(*entries)));
+		e = &entries[entries_n++];
+		snprintf(e->path, sizeof(e->path), "%s", path);
+	}
+	e->is_dir = is_dir;
+	e->file = f;
+}
+
+/* Files and names below a directory; dir is its path below top. */
+static void scatter_tree(const char *dir)
+{
+	char path[PATH_SIZE], full[2 * PATH_SIZE];
+	struct dirent *d;
+	struct file *f;
+	struct stat st;
+	DIR *stream;
+	int fd;
+
+	snprintf(full, sizeof(full), "%s/%s", top, dir);
+	stream = opendir(full);
+	while (stream && (d = readdir(stream))) {
+		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
+			continue;
+		if (snprintf(path, sizeof(path), "%s%s%s", dir, *dir ? "/" : "", d->d_name) >= PATH_SIZE)
+			abort();
+		snprintf(full, sizeof(full), "%s/%s", top, path);
+		fd = open(full, O_RDONLY);
+		if (fd < 0 || fstat(fd, &st))
+			abort();
+		f = S_ISDIR(st.st_mode) ? NULL : file_of(fd);
+		if (f)
+			scatter_file(fd);
+		close(fd);
+		scatter_name(path, !f, f);
+		if (!f)
+			scatter_tree(path);
+	}
+	if (stream)
+		closedir(stream);
+}
+
+/* Names that were removed and not synced: some are gone. */
+static void scatter_removed(void)
+{
+	char full[2 * PATH_SIZE];
+	struct stat st;
+	size_t to = 0;
+
+	for (size_t i = 0; i < entries_n; i++) {
+		snprintf(full, sizeof(full), "%s/%s", top, entries[i].path);
+		if (!stat(full, &st) || entries[i].is_dir || !coin())
+			entries[to++] = entries[i];
+	}
+	entries_n = to;
 }
 
 static void remove_tree(const char *path, bool itself)
@@ -325,6 +454,10 @@ void io_fault_restore(void)
 	int fd;
 
 	pthread_mutex_lock(&lock);
+	if (scatter_seed) {
+		scatter_removed();
+		scatter_tree("");
+	}
 	remove_tree(top, false);
 	if (entries_n)
 		qsort(entries, entries_n, sizeof(*entries), by_path);

@@ -11,11 +11,13 @@
  * directory the names of its last sync.  After the cut every call fails with EIO;
  * io_fault_restore() then makes the directory tree what the disk holds.
  *
- * The simple form of the truth: a disk that reorders within a file, or keeps some unsynced writes, is
- * not modelled, except that `torn` keeps the first half of the writes the cut interrupted.
+ * That is the kindest disk.  `torn` keeps the first half of the writes the cut interrupted, and
+ * io_fault_scatter() lets any of what was not synced arrive: sectors in any order, names made, replaced
+ * or removed in any order.
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdint.h>
 
 /* Starts watching `dir` (which exists and whose contents count as durable). */
@@ -25,6 +27,9 @@ void io_fault_fail(unsigned long nth, int error);
 /* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
  * reach the disk in part. */
 void io_fault_cut(unsigned long nth, bool torn);
+/* At the restore each sector (512 bytes) and each change of a name that was not synced is on the disk
+ * or not, by chance.  0 = none. */
+void io_fault_scatter(uint64_t seed);
 unsigned long io_fault_calls(void);
 bool io_fault_is_cut(void);
 /* Number of fdatasync() and fsync() calls so far. */

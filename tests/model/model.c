@@ -203,7 +203,11 @@ static void arm_nothing(void)
 static void crash(void)
 {
 	doing = "crash";
+	if (!io_fault_is_cut())
+		io_fault_cut(1, world_chance(2));
 	close_store();
+	if (world_chance(3))
+		io_fault_scatter(1 + (uint64_t)world_chance(1u << 30));
 	io_fault_restore();
 	arm_nothing();
 	for (unsigned again = world_chance(3); again; again--) {
@@ -212,6 +216,8 @@ static void crash(void)
 		io_fault_cut(1 + world_chance(16), world_chance(2));
 		if (open_store(true))
 			close_store();
+		if (world_chance(2))
+			io_fault_scatter(1 + (uint64_t)world_chance(1u << 30));
 		io_fault_restore();
 	}
 	doing = "recovery";
