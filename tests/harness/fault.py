@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import re
 import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -23,17 +22,39 @@ def build(target, own, top=TOP, sources=()):
     return target
 
 
-def build_mutant(patch, own, directory):
-    """The same with one patch of tests/power/mutants in the library."""
-    text = patch.read_text()
-    files = re.findall(r"^\+\+\+ b/(\S+)", text, re.M)
-    assert files
-    for name in files:
+POWER = ("tests/power/power.c",)
+MODEL = ("tests/model/model.c", "tests/model/mailbox_model.c", "tests/model/compare.c",
+         "tests/model/session.c")
+
+
+def by_model(mutant):
+    """Is it the model that must notice?"""
+    return "by model" in mutant.read_text().splitlines()
+
+
+def change(text, old, new, name):
+    """Lines `old`, whatever their indentation, become `new`; they stand in the text once."""
+    lines = text.split("\n")
+    found = [i for i in range(len(lines) - len(old) + 1)
+             if all(lines[i + j].strip() == wanted for j, wanted in enumerate(old))]
+    assert len(found) == 1, f"{name}: {old} stands there {len(found)} times"
+    return "\n".join([*lines[:found[0]], *new, *lines[found[0] + len(old):]])
+
+
+def build_mutant(mutant, directory):
+    """The program with one change of tests/power/mutants in the library."""
+    changes, file = {}, None
+    for line in mutant.read_text().splitlines():
+        if line.startswith("file "):
+            file = line[5:]
+            changes[file] = ([], [])
+        elif file:
+            changes[file]["-+".index(line[0])].append(line[1:].strip())
+    for name, (old, new) in changes.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_bytes((TOP / name).read_bytes())
-    subprocess.run(["patch", "-p1", "--fuzz=2", "-s"], input=text, text=True, cwd=directory,
-                   check=True, timeout=20)
-    return build(directory / "mutant", own, directory, [directory / name for name in files])
+        (directory / name).write_text(change((TOP / name).read_text(), old, new, mutant.name))
+    return build(directory / "mutant", MODEL if by_model(mutant) else POWER, directory,
+                 [directory / name for name in changes])
 
 
 def run(program, *args, timeout=1200, leaks=False):

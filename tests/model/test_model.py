@@ -9,17 +9,15 @@ import random
 
 import pytest
 
-from harness.fault import build, run
+from harness.fault import MODEL, build, run
 
-OWN = ("tests/model/model.c", "tests/model/mailbox_model.c", "tests/model/compare.c",
-       "tests/model/session.c")
 RUNS = int(os.environ.get("MODEL_RUNS", "6"))
 SEED = int(os.environ.get("SEED") or random.randrange(1, 10**9))
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("model") / "model", OWN)
+    return build(tmp_path_factory.mktemp("model") / "model", MODEL)
 
 
 def test_the_store_is_what_a_simple_model_says_after_every_operation_and_crash(model):
