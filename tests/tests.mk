@@ -96,6 +96,16 @@ check-matrix: $(O)/satchel
 check-bootstrap:
 	$(Q)$(call pytest,bootstrap,tests/bootstrap)
 
+# Thousands of power cuts and model lives, seeded.
+check-power-all: $(O)/host/asan/satchel
+	$(Q)MODEL_RUNS=$(or $(MODEL_RUNS),300) POWER_STEP=1 POWER_RANDOM=$(or $(POWER_RANDOM),3000) \
+		$(call pytest,power-all,tests/power tests/model)
+# Hours of mixed load with kills; SECONDS says how long.
+soak: $(O)/satchel
+	$(Q)PYTHONPATH=tests $(PYTHON) tests/soak/soak.py $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))
+.PHONY: check-power-all soak
+
 # A benchmark prints figures; it passes or fails nothing, and no check runs one.
 bench-tool = $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -o $@
 $(O)/bench/load: $(wildcard tests/bench/load*.[ch])
