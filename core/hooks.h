@@ -61,6 +61,8 @@ struct control_command {
 	const char *name;
 	/* Appends the answer's text; args is what followed the name. 0, or -1: out is the error. */
 	int (*run)(struct mail *m, struct str args, struct buf *out);
+	const char *usage;  /* as in struct cli_command */
+	const char *help;
 };
 
 struct feature {

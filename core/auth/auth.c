@@ -47,6 +47,7 @@ static void destroy(struct auth_exchange *x)
 	buf_wipe(&x->response);
 	buf_wipe(&x->data);
 	buf_free(&x->account);
+	buf_free(&x->tried);
 	free(x);
 }
 

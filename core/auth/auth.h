@@ -25,7 +25,8 @@ void auth_free(struct auth **a);
 struct auth_answer {
 	enum prelogin_auth status;
 	struct str data;      /* challenge or reason */
-	struct str account;   /* OK: whose mail; the authorisation identity */
+	/* OK: whose mail, the authorisation identity.  FAILED: the name that was tried, if known. */
+	struct str account;
 	const char *mechanism;
 };
 

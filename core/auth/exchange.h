@@ -74,6 +74,7 @@ struct auth_exchange {
 
 	enum prelogin_auth status;
 	struct buf data, account;
+	struct buf tried; /* the name of the last attempt, in its one form */
 };
 
 /* Starts and ends libsasl2.  0 / -1 + message. */

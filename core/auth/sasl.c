@@ -72,11 +72,10 @@ static int on_log(void *context, int level, const char *message)
 static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsigned len,
 	unsigned flags, const char *realm, char *out, unsigned max, unsigned *len_r)
 {
+	struct auth_exchange *x = context;
 	struct buf clean = {0};
 
 	(void)conn;
-	(void)context;
-	(void)flags;
 	(void)realm;
 	if (user_name_clean((struct str){in, len}, &clean))
 		return errno == EINVAL ? SASL_NOUSER : SASL_NOMEM;
@@ -87,6 +86,11 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 	memcpy(out, buf_str(&clean).p, clean.len);
 	out[clean.len] = '\0';
 	*len_r = (unsigned)clean.len;
+	/* For the log: after a failure the library knows it no more. */
+	if (flags & SASL_CU_AUTHID) {
+		buf_clear(&x->tried);
+		buf_addstr(&x->tried, buf_str(&clean));
+	}
 	buf_free(&clean);
 	return SASL_OK;
 }
@@ -376,6 +380,8 @@ void auth_sasl_run(struct auth_exchange *x)
 	if (rc == SASL_OK)
 		rc = x->kind == AUTH_LOGIN ? run_login(x) : run_step(x);
 	judge(x, rc);
+	if (x->status == PRELOGIN_AUTH_FAILED)
+		buf_addstr(&x->account, buf_str(&x->tried));
 	even_out(x);
 	if (x->status != PRELOGIN_AUTH_CONTINUE) {
 		x->finished = true;

@@ -13,13 +13,25 @@
 #define MACHINE "other"
 #endif
 
+static void add_command(struct buf *out, const char *name, const char *usage, const char *help)
+{
+	struct str words = str_from(usage ? usage : "");
+	size_t width = 2 + str_from(name).len + (words.len ? 1 + words.len : 0);
+
+	buf_addv(out, "  ", name, words.len ? " " : "", NULL);
+	buf_addstr(out, words);
+	for (; width < 20; width++)
+		buf_addc(out, ' ');
+	buf_addv(out, help ? help : "", "\n", NULL);
+}
+
 void srv_about_help(struct buf *out)
 {
 	buf_adds(out,
 		"usage: satchel [-c FILE] [--data DIR] COMMAND\n"
 		"\n"
 		"  serve             serve mail in the foreground until SIGTERM\n"
-		"  user ...          add, passwd, del, list, import\n"
+		"  user ...          add, passwd, del, list, import; `satchel user' explains them\n"
 		"  config            print the settings in force\n"
 		"    --kconfig       print the .config the binary was built from\n"
 		"    --man           print the source of satchel.conf(5)\n"
@@ -27,17 +39,10 @@ void srv_about_help(struct buf *out)
 		"  checkpoint        make the running server write a checkpoint\n"
 		"  reload            make it read its settings again, as SIGHUP does\n");
 	FEATURE_EACH (f) {
-		for (const struct cli_command *c = f->cli; c && c->name; c++) {
-			size_t width;
-
-			width = 2 + str_from(c->name).len + 1 + str_from(c->usage ? c->usage : "").len;
-			buf_addv(out, "  ", c->name, " ", c->usage ? c->usage : "", NULL);
-			for (buf_addc(out, ' '); width < 19; width++)
-				buf_addc(out, ' ');
-			buf_addv(out, c->help ? c->help : "", "\n", NULL);
-		}
+		for (const struct cli_command *c = f->cli; c && c->name; c++)
+			add_command(out, c->name, c->usage, c->help);
 		for (const struct control_command *c = f->control; c && c->name; c++)
-			buf_addv(out, "  ", c->name, " ...\n", NULL);
+			add_command(out, c->name, c->usage, c->help);
 	}
 	buf_adds(out,
 		"\n"

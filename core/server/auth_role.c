@@ -122,7 +122,8 @@ static void log_outcome(const struct exchange *x, const struct auth_answer *answ
 		log_info("login", "user", log_str(answer->account), "mech", answer->mechanism, "tls",
 			tls, "peer", x->peer, NULL);
 	else if (answer->status == PRELOGIN_AUTH_FAILED)
-		log_info("login failed", "user", x->user, "mech",
+		log_info("login failed", "user",
+			answer->account.len ? log_str(answer->account) : x->user, "mech",
 			answer->mechanism ? answer->mechanism : "", "tls", tls, "peer", x->peer, NULL);
 	else if (answer->status == PRELOGIN_AUTH_UNAVAILABLE)
 		log_warning("login could not be checked", "why", log_str(answer->data), "peer", x->peer,

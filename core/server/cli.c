@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/server/cli.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +37,11 @@ static int complain(const char *what, const char *which)
 	return USAGE;
 }
 
+static bool is_valued(const char *option)
+{
+	return !strcmp(option, "-c") || !strcmp(option, "--config") || !strcmp(option, "--data");
+}
+
 /* "--data DIR", "--data=DIR": the value, or NULL; *i_r moves on. */
 static const char *value_of(int argc, char **argv, int *i_r, const char *name)
 {
@@ -53,8 +57,8 @@ static const char *value_of(int argc, char **argv, int *i_r, const char *name)
 	return argv[++*i_r];
 }
 
-/* Takes the options that stand before `argv[from]`'s first other word, and after "serve".
- * Returns the index of that word, or -1. */
+/* Takes the options from `argv[from]` to the first other word.  Returns the index of that word, or
+ * -1 and has complained. */
 static int take_options(struct options *o, int argc, char **argv, int from)
 {
 	static const struct {
@@ -82,10 +86,30 @@ static int take_options(struct options *o, int argc, char **argv, int from)
 			o->file = value;
 		else if ((value = value_of(argc, argv, &i, "--data")) != NULL)
 			o->data = value;
+		else if (is_valued(argv[i]))
+			return complain("a value is missing after ", argv[i]), -1;
 		else
-			return -1;
+			return complain("unknown option ", argv[i]), -1;
 	}
 	return i;
+}
+
+/* What the options alone ask for, without a command: the exit status, or -1 if nothing. */
+static int about(const struct options *o)
+{
+	struct buf out = {0};
+
+	if (o->help)
+		srv_about_help(&out);
+	else if (o->version && o->json)
+		srv_about_version_json(&out);
+	else if (o->version)
+		srv_about_version(&out);
+	else if (o->licenses)
+		srv_about_licenses(&out);
+	else
+		return -1;
+	return print(&out);
 }
 
 static int load(struct options *o)
@@ -99,14 +123,29 @@ static int load(struct options *o)
 	return rc;
 }
 
+static int check_config(struct options *o)
+{
+	struct buf out = {0};
+
+	if (load(o))
+		return 1;
+	buf_addv(&out, srv_settings_source(), ": ok\n", NULL);
+	return print(&out);
+}
+
 static int serve(struct options *o, int argc, char **argv)
 {
-	int next = take_options(o, argc, argv, 1);
+	int next = take_options(o, argc, argv, 1), status;
 
 	if (next < 0)
-		return complain("serve: unknown option or a value is missing", "");
+		return USAGE;
+	status = about(o);
+	if (status >= 0)
+		return status;
 	if (next < argc)
-		return complain("serve: what is this: ", argv[next]);
+		return complain("serve takes options only, not ", argv[next]);
+	if (o->check)
+		return check_config(o);
 	if (load(o))
 		return 1;
 	return srv_master_run(o->file, o->data);
@@ -119,7 +158,7 @@ static int config(int argc, char **argv)
 	const struct setting *const *table = srv_settings_all(&n);
 
 	if (argc > 2)
-		return complain("config: what is this: ", argv[2]);
+		return complain("config takes one option only, not ", argv[2]);
 	if (argc == 1)
 		settings_print(table, n, &out);
 	else if (strcmp(argv[1], "--kconfig") == 0)
@@ -127,7 +166,7 @@ static int config(int argc, char **argv)
 	else if (strcmp(argv[1], "--man") == 0)
 		srv_settings_man(&out);
 	else
-		return complain("config: what is this: ", argv[1]);
+		return complain("unknown option of config: ", argv[1]);
 	return print(&out);
 }
 
@@ -199,33 +238,16 @@ static int run(struct options *o, int argc, char **argv)
 	return srv_control_call(srv_settings.data, argc, argv);
 }
 
-static int check_config(struct options *o)
-{
-	struct buf out = {0};
-
-	if (load(o))
-		return 1;
-	buf_addv(&out, srv_settings_source(), ": ok\n", NULL);
-	return print(&out);
-}
-
 int srv_cli(int argc, char **argv)
 {
 	struct options o = {0};
-	struct buf out = {0};
-	int next = take_options(&o, argc, argv, 1);
+	int next = take_options(&o, argc, argv, 1), status;
 
 	if (next < 0)
-		return complain("unknown option or a value is missing", "");
-	errno = 0;
-	if (o.version)
-		o.json ? srv_about_version_json(&out) : srv_about_version(&out);
-	else if (o.help)
-		srv_about_help(&out);
-	else if (o.licenses)
-		srv_about_licenses(&out);
-	if (out.len)
-		return print(&out);
+		return USAGE;
+	status = about(&o);
+	if (status >= 0)
+		return status;
 	if (o.check)
 		return check_config(&o);
 	if (next == argc)

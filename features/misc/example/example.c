@@ -86,7 +86,7 @@ static int example_control(struct mail *m, struct str args, struct buf *out)
 }
 
 static const struct control_command control[] = {
-	{"example", example_control},
+	{"example", example_control, "", "how often the example was reached"},
 	{NULL, NULL},
 };
 

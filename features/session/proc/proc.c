@@ -221,9 +221,9 @@ static const struct setting settings[] = {
 };
 
 static const struct control_command control[] = {
-	{"who", proc_who},
-	{"kick", proc_kick},
-	{NULL, NULL},
+	{"who", proc_who, "", "sessions of the running server, and what they do"},
+	{"kick", proc_kick, "ID", "end one of them"},
+	{NULL, NULL, NULL, NULL},
 };
 
 const struct feature proc_feature = {
