@@ -2,6 +2,7 @@
 #include "core/lib/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,38 @@ static enum log_level log_level = LOG_LEVEL_INFO;
 static bool log_priorities;
 static pid_t log_pid; /* a system call for each line otherwise */
 
+/* Lines of this thread that wait for log_flush(); a pipe takes so much in one piece. */
+static __thread struct gather {
+	char text[PIPE_BUF];
+	size_t len;
+} *gather;
+
+void log_gather(bool on)
+{
+	if (on && !gather) {
+		gather = calloc(1, sizeof(*gather));
+	} else if (!on && gather) {
+		log_flush();
+		free(gather);
+		gather = NULL;
+	}
+}
+
+void log_flush(void)
+{
+	ssize_t ignored;
+
+	if (!gather || !gather->len)
+		return;
+	ignored = write(STDERR_FILENO, gather->text, gather->len);
+	(void)ignored; /* nowhere to complain */
+	gather->len = 0;
+}
+
 void log_init(const char *role, enum log_level level, bool priorities)
 {
+	if (gather)
+		gather->len = 0; /* after fork(): these are the parent's to print */
 	log_role = role;
 	log_level = level;
 	log_priorities = priorities;
@@ -145,11 +176,19 @@ static void add_pairs(struct line *l, va_list ap)
 	}
 }
 
-static void finish(struct line *l)
+/* What is urgent takes along what was said before it. */
+static void finish(struct line *l, bool urgent)
 {
 	ssize_t ignored;
 
 	l->text[l->len++] = '\n';
+	if (gather && (urgent || gather->len + l->len > sizeof(gather->text)))
+		log_flush();
+	if (gather && !urgent) {
+		memcpy(gather->text + gather->len, l->text, l->len);
+		gather->len += l->len;
+		return;
+	}
 	ignored = write(STDERR_FILENO, l->text, l->len);
 	(void)ignored; /* nowhere to complain */
 }
@@ -163,7 +202,7 @@ static void log_pairs(enum log_level level, const char *event, va_list ap)
 		return;
 	begin(&l, level, event);
 	add_pairs(&l, ap);
-	finish(&l);
+	finish(&l, level <= LOG_LEVEL_WARNING);
 	errno = saved;
 }
 
@@ -217,7 +256,7 @@ void die(const char *event, ...)
 		add_text(&l, ": ");
 		add_text(&l, strerror(saved));
 	}
-	finish(&l);
+	finish(&l, true);
 	_exit(1);
 }
 
@@ -227,6 +266,6 @@ void bug(const char *what)
 
 	begin(&l, LOG_LEVEL_ERROR, "broken invariant: ");
 	add_text(&l, what);
-	finish(&l);
+	finish(&l, true);
 	abort();
 }

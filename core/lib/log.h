@@ -3,7 +3,7 @@
 #define CORE_LIB_LOG_H
 
 /*
- * Log lines to stderr (each one write, with a "<N>" syslog priority in front when
+ * Log lines to stderr (each one write unless gathered, with a "<N>" syslog priority in front when
  * log_init() was told that a supervisor reads them) without stdio.
  *
  * log_info("login", "user", name, "mech", mech, NULL) prints
@@ -22,6 +22,10 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
 /* role: "master", "gate"...; level: what is let through; priorities: prefix lines with <N>.  To be
  * called again after fork(): lines name the process. */
 void log_init(const char *role, enum log_level level, bool priorities);
+/* On: this thread's lines below warnings are gathered until log_flush(), or 4 KiB of them; a loop
+ * under load then writes once a turn. Off: flushes, as by default. */
+void log_gather(bool on);
+void log_flush(void);
 void log_error(const char *event, ...) __attribute__((sentinel));
 void log_warning(const char *event, ...) __attribute__((sentinel));
 void log_info(const char *event, ...) __attribute__((sentinel));

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/lib/log.h"
+
 /*
  * Timers live in two wheels, so that a session may restart its timeout at every input for the
  * price of a list insertion.  Near: 1024 slots of 4 ms, exact to a slot.  Far: 1024 slots of 1 s;
@@ -34,7 +36,7 @@ struct loop {
 	int epoll, wake;
 	atomic_bool stop;
 	uint64_t now;
-	bool turning;
+	bool turning, woken;
 	struct epoll_event events[EVENTS];
 	int n_events, at_event;
 	struct wheel near, far;
@@ -55,7 +57,7 @@ static uint64_t clock_ms(void)
 struct loop *loop_new(void)
 {
 	struct loop *l = calloc(1, sizeof(*l));
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event ev = {.events = EPOLLIN};
 	int saved;
 
 	if (!l)
@@ -66,6 +68,7 @@ struct loop *loop_new(void)
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake < 0)
 		goto close_epoll;
+	ev.data.ptr = l; /* no descriptor of anybody's */
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wake, &ev))
 		goto close_wake;
 	pthread_mutex_init(&l->lock, NULL);
@@ -346,8 +349,12 @@ static void run_jobs(struct loop *l)
 {
 	struct loop_job *j, *next;
 	uint64_t count;
-	ssize_t ignored = read(l->wake, &count, sizeof(count));
+	ssize_t ignored;
 
+	if (!l->woken)
+		return;
+	l->woken = false;
+	ignored = read(l->wake, &count, sizeof(count));
 	(void)ignored;
 	pthread_mutex_lock(&l->lock);
 	j = l->jobs;
@@ -389,23 +396,30 @@ int loop_turn(struct loop *l, int timeout_ms)
 		struct epoll_event *ev = &l->events[l->at_event++];
 		struct loop_fd *f = ev->data.ptr;
 
-		if (f)
+		if (ev->data.ptr == l)
+			l->woken = true;
+		else if (f)
 			f->ready(f, ev->events);
 	}
 	l->n_events = 0;
 	run_jobs(l);
 	fire_timers(l);
+	log_flush(); /* before the answers that run_idle() sends */
 	run_idle(l);
+	log_flush();
 	l->turning = false;
 	return 0;
 }
 
 int loop_run(struct loop *l)
 {
-	while (!atomic_load(&l->stop)) {
-		if (loop_turn(l, -1))
-			return -1;
-	}
-	atomic_store(&l->stop, false);
-	return 0;
+	int answer = 0;
+
+	log_gather(true);
+	while (!answer && !atomic_load(&l->stop))
+		answer = loop_turn(l, -1);
+	log_gather(false);
+	if (!answer)
+		atomic_store(&l->stop, false);
+	return answer;
 }
