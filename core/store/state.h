@@ -199,6 +199,7 @@ struct store {
 	struct segment *head;
 	uint64_t head_off;
 	uint32_t prev_crc;
+	uint64_t commit_us; /* what writing and syncing a batch took lately */
 	struct spare *spare;
 
 	/* tables */
