@@ -291,8 +291,11 @@ static void *committer(void *arg)
 		pthread_mutex_lock(&s->lock);
 		s->order_done = true;
 		pthread_cond_signal(&s->finished);
+		/* Unlocked, or whoever is woken would only come to wait for the lock. */
+		pthread_mutex_unlock(&s->lock);
 		if (write(s->done.fd, &one, sizeof(one)) < 0)
 			log_error("eventfd", "error", strerror(errno), NULL);
+		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -308,8 +311,8 @@ static void submit(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	s->order = s->committing;
 	s->order_done = false;
-	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_signal(&s->wake);
 }
 
 /* The committer sleeps, so what is its own may be used here: it was handed back under the lock. */
