@@ -5,18 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-static struct account *find(const struct store *s, struct str name)
-{
-	struct account *a;
-
-	for (struct hash_node *n = hash_first(&s->accounts, hash_bytes(name, 0)); n; n = hash_next(n)) {
-		a = hash_owner(n, struct account, by_name);
-		if (str_eq(account_name(a), name))
-			return a;
-	}
-	return NULL;
-}
-
 static struct account *create(struct store *s, struct str name)
 {
 	struct record_account r = {.name = name};
@@ -38,11 +26,10 @@ static struct account *create(struct store *s, struct str name)
 
 int account_open(struct store *s, struct str name, bool make, struct account **a_r)
 {
-	*a_r = find(s, name);
-	if (*a_r)
-		return 1;
-	if (!make)
-		return 0;
+	int answer = account_get_name(s, name, a_r);
+
+	if (answer || !make)
+		return answer;
 	if (!name.len || name.len > ACCOUNT_NAME_MAX) {
 		errno = EINVAL;
 		return -1;

@@ -32,12 +32,26 @@ static char *copy(struct str s)
 	return p;
 }
 
+/* From a name to its account, for generations. */
+static int remember_account(struct store *s, struct account *a)
+{
+	struct buf b = {0};
+	int answer;
+
+	a->dirty = true;
+	buf_put64(&b, a->id);
+	answer = b.failed ? -1 : kv_set(s, KV_SPACE_NAME, account_name(a), buf_str(&b), false, a->id);
+	buf_free(&b);
+	return answer;
+}
+
 struct account *account_add(struct store *s, const struct record_account *r)
 {
-	struct account *a = account_by_id(s, r->id);
+	struct account *a;
+	int answer = s->loading ? 0 : account_get(s, r->id, &a);
 
-	if (a)
-		return a;
+	if (answer)
+		return answer > 0 ? a : NULL;
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return NULL;
@@ -51,7 +65,11 @@ struct account *account_add(struct store *s, const struct record_account *r)
 		goto free_name;
 	if (hash_add(&s->accounts_by_id, &a->by_id, a->id))
 		goto remove_name;
+	if (!s->loading && remember_account(s, a))
+		goto remove_id;
 	return a;
+remove_id:
+	hash_remove(&s->accounts_by_id, &a->by_id);
 remove_name:
 	hash_remove(&s->accounts, &a->by_name);
 free_name:
@@ -176,15 +194,34 @@ static int set_keywords(struct mailbox *m, const struct record_mailbox *r)
 	return 0;
 }
 
+/* From a mailbox to its account. */
+static int remember_mailbox(struct store *s, const struct mailbox *m, bool gone, uint64_t lsn)
+{
+	struct buf key = {0}, value = {0};
+	int answer;
+
+	buf_put64(&key, m->id);
+	buf_put64(&value, m->account->id);
+	answer = key.failed || value.failed ? -1 :
+		kv_set(s, KV_SPACE_BOX, buf_str(&key), buf_str(&value), gone, lsn);
+	buf_free(&key);
+	buf_free(&value);
+	return answer;
+}
+
 struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, uint64_t lsn)
 {
-	struct mailbox *m = mailbox_by_id(s, r->id);
-	struct account *a = account_by_id(s, r->account);
+	struct mailbox *m;
+	struct account *a;
+	int answer;
 
-	if (!a) {
-		errno = EPROTO;
+	answer = account_get(s, r->account, &a);
+	if (answer <= 0) {
+		if (!answer)
+			errno = EPROTO;
 		return NULL;
 	}
+	m = mailbox_by_id(s, r->id);
 	if (m && m->lsn >= lsn)
 		return m;
 	if (!m) {
@@ -194,6 +231,11 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 		m->account = a;
 		m->id = r->id;
 		if (hash_add(&s->mailboxes, &m->by_id, m->id)) {
+			free(m);
+			return NULL;
+		}
+		if (!s->loading && remember_mailbox(s, m, false, lsn)) {
+			hash_remove(&s->mailboxes, &m->by_id);
 			free(m);
 			return NULL;
 		}
@@ -216,9 +258,11 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 	m->lsn = lsn;
 	if (a->lsn < lsn)
 		a->lsn = lsn;
-	m->dirty = true;
-	if (r->flags & MAILBOX_GONE)
+	m->dirty = a->dirty = true;
+	if (r->flags & MAILBOX_GONE) {
+		remember_mailbox(s, m, true, lsn);
 		mailbox_drop(m);
+	}
 	return m;
 }
 
@@ -371,42 +415,11 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 	}
 	if (a->modseq < m->highestmodseq)
 		a->modseq = m->highestmodseq;
-	m->dirty = true;
+	m->dirty = a->dirty = true;
 	if (dead && remove_all(m, v, n, dead))
 		return -1;
 	if (n > dead)
 		view_note_changed(m);
-	return 0;
-}
-
-/* ---- key-value ---- */
-
-int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn)
-{
-	struct kv *old = kv_find(s, r->space, r->key), *kv;
-
-	if (old && old->lsn >= lsn)
-		return 0;
-	if (!r->removed) {
-		kv = malloc(sizeof(*kv) + r->key.len + r->value.len);
-		if (!kv)
-			return -1;
-		kv->lsn = lsn;
-		kv->space = r->space;
-		kv->key_len = (uint16_t)r->key.len;
-		kv->value_len = (uint32_t)r->value.len;
-		memcpy(kv->bytes, r->key.p, r->key.len);
-		if (r->value.len)
-			memcpy(kv->bytes + r->key.len, r->value.p, r->value.len);
-		if (hash_add(&s->kvs, &kv->node, hash_bytes(r->key, r->space))) {
-			free(kv);
-			return -1;
-		}
-	}
-	if (old) {
-		hash_remove(&s->kvs, &old->node);
-		free(old);
-	}
 	return 0;
 }
 
@@ -419,11 +432,14 @@ static int redo_messages(struct store *s, const struct record *r)
 	struct cursor c;
 	uint64_t id;
 	uint32_t count;
+	int answer;
 
 	if (record_read_messages(r->payload, &id, &count, &c))
 		return -1;
-	m = mailbox_by_id(s, id);
-	if (!m || m->lsn >= r->lsn)
+	answer = mailbox_get(s, id, &m);
+	if (answer < 0)
+		return -1;
+	if (!answer || m->lsn >= r->lsn)
 		return 0; /* deleted later, or in its index file already */
 	s->images.n = 0;
 	while (count--) {
@@ -529,13 +545,6 @@ static int free_account(void *arg, struct hash_node *n)
 	return 0;
 }
 
-static int free_kv(void *arg, struct hash_node *n)
-{
-	(void)arg;
-	free(hash_owner(n, struct kv, node));
-	return 0;
-}
-
 void tables_free(struct store *s)
 {
 	hash_each(&s->mailboxes, free_mailbox, NULL);
@@ -543,7 +552,6 @@ void tables_free(struct store *s)
 	hash_each(&s->accounts, free_account, NULL);
 	hash_free(&s->accounts);
 	hash_free(&s->accounts_by_id);
-	hash_each(&s->kvs, free_kv, NULL);
-	hash_free(&s->kvs);
+	kv_free_all(s);
 	blob_free_all(s);
 }

@@ -10,12 +10,11 @@
 
 #include "core/store/state.h"
 
-#define CHECKPOINT_SIZE 128
+#define CHECKPOINT_SIZE 512
 #define INDEX_HEADER_SIZE 128
 #define MAP_HEADER_SIZE 64
 #define MAP_ENTRY_SIZE 64
 #define CHECKPOINT_NAME_MAX 48
-#define TABLE_BYTES_MAX ((uint64_t)2 << 30) /* TinyCDB ends at 4 GB */
 
 /* The contents of the file `checkpoint`. */
 struct checkpoint_head {
@@ -24,8 +23,14 @@ struct checkpoint_head {
 	uint64_t epoch;
 	uint64_t time;
 	uint32_t uidvalidity_last;
-	uint64_t table_size, map_size;
-	uint32_t table_crc, map_crc;
+	uint64_t map_size;
+	uint32_t map_crc;
+	/* Generations of key-value, newest first. */
+	uint32_t generations;
+	struct {
+		uint64_t number;
+		uint16_t class;
+	} generation[GENERATIONS_MAX];
 };
 void checkpoint_head_write(struct buf *out, const struct format_key *k, const struct checkpoint_head *h);
 /* 1 / 0 damaged / -1 newer version. */
@@ -66,15 +71,7 @@ int map_run_read(struct cursor *c, const struct format_key *k, uint64_t *number_
 void map_segment_write(struct buf *out, const struct format_key *k, const struct map_segment *m);
 int map_segment_read(struct cursor *c, const struct format_key *k, struct map_segment *m_r);
 
-/* Keys of the table file (a TinyCDB): this byte, then the rest. */
-enum table_key {
-	TABLE_ACCOUNT = 'A', /* u64 account id -> u64 modseq, account record */
-	TABLE_MAILBOXES = 'M', /* u64 account id -> its mailboxes: u32 length + mailbox record, each */
-	TABLE_KV = 'K',      /* u16 space, key -> u64 LSN, value */
-};
-
-/* "0123456789abcdef-0123456789abcdef" in idx/; "0123456789abcdef.cdb" in kv/; ".run" and
- * ".list" in map/. */
+/* "0123456789abcdef-0123456789abcdef" in idx/; ".run" and ".list" in map/. */
 void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn);
 void table_name(char name[CHECKPOINT_NAME_MAX], uint64_t lsn, const char *suffix);
 
@@ -123,7 +120,10 @@ struct checkpoint_map {
 };
 
 struct checkpoint_kv {
-	struct buf table;  /* u32 key length, u32 value length, key, value: each */
+	struct kv_table *frozen;   /* also s->kv_frozen */
+	struct kv_horizon *horizon; /* as it was */
+	size_t horizons;
+	struct kv_stack old, new;  /* the new one holds old generations and made ones */
 };
 
 struct checkpoint_job {

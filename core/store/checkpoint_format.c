@@ -66,11 +66,15 @@ void checkpoint_head_write(struct buf *out, const struct format_key *k, const st
 	buf_put64(out, h->files);
 	buf_put64(out, h->epoch);
 	buf_put64(out, h->time);
-	buf_put64(out, h->table_size);
 	buf_put64(out, h->map_size);
-	buf_put32(out, h->table_crc);
 	buf_put32(out, h->map_crc);
 	buf_put32(out, h->uidvalidity_last);
+	buf_put32(out, h->generations);
+	buf_put32(out, 0);
+	for (uint32_t i = 0; i < h->generations; i++) {
+		buf_put64(out, h->generation[i].number);
+		buf_put16(out, h->generation[i].class);
+	}
 	head_end(out, at, CHECKPOINT_SIZE, k);
 }
 
@@ -83,11 +87,19 @@ int checkpoint_head_read(struct str in, const struct format_key *k, struct check
 	h_r->files = cursor_u64(&c);
 	h_r->epoch = cursor_u64(&c);
 	h_r->time = cursor_u64(&c);
-	h_r->table_size = cursor_u64(&c);
 	h_r->map_size = cursor_u64(&c);
-	h_r->table_crc = cursor_u32(&c);
 	h_r->map_crc = cursor_u32(&c);
 	h_r->uidvalidity_last = cursor_u32(&c);
+	h_r->generations = cursor_u32(&c);
+	cursor_skip(&c, 4);
+	if (h_r->generations > GENERATIONS_MAX) {
+		h_r->generations = 0;
+		return answer < 0 ? -1 : 0;
+	}
+	for (uint32_t i = 0; i < h_r->generations; i++) {
+		h_r->generation[i].number = cursor_u64(&c);
+		h_r->generation[i].class = cursor_u16(&c);
+	}
 	return answer;
 }
 

@@ -1,291 +1,205 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Accounts, mailboxes and keys in checkpoints: a table in a TinyCDB. */
-#include <cdb.h>
+/* Key-value in checkpoints: the table in memory becomes a generation, or a part of one. */
+#include "core/store/checkpoint.h"
+
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/lib/crc32c.h"
-#include "core/store/checkpoint.h"
 #include "core/store/io.h"
 
 /* ---- on the loop ---- */
 
-static void table_add(struct checkpoint_job *job, const struct buf *key, const struct buf *value)
+static int put_dirty(void *arg, struct hash_node *n)
 {
-	buf_putstr(&job->kv.table, buf_str(key));
-	buf_putstr(&job->kv.table, buf_str(value));
-	if (key->failed || value->failed)
-		job->kv.table.failed = true;
-}
-
-static void encode_boxes(struct checkpoint_job *job, const struct account *a, struct buf *value)
-{
-	struct record_mailbox r;
-	struct buf one = {0};
-
-	for (size_t i = 0; i < a->boxes.n; i++) {
-		mailbox_image(a->boxes.v[i], &r);
-		record_add_mailbox(&one, &r);
-		buf_putstr(value, buf_str(&one));
-		if (one.failed)
-			job->kv.table.failed = true;
-		buf_clear(&one);
-	}
-	buf_free(&one);
-}
-
-static int encode_account(void *arg, struct hash_node *n)
-{
-	const struct account *a = hash_owner(n, struct account, by_id);
-	struct record_account r = {a->id, account_name(a)};
+	struct account *a = hash_owner(n, struct account, by_id);
 	struct checkpoint_job *job = arg;
-	struct buf key = {0}, value = {0};
 
-	buf_put8(&key, TABLE_ACCOUNT);
-	buf_put64(&key, a->id);
-	buf_put64(&value, a->modseq);
-	record_add_account(&value, &r);
-	table_add(job, &key, &value);
-	buf_clear(&key);
-	buf_clear(&value);
-	buf_put8(&key, TABLE_MAILBOXES);
-	buf_put64(&key, a->id);
-	encode_boxes(job, a, &value);
-	table_add(job, &key, &value);
-	buf_free(&key);
-	buf_free(&value);
-	return job->kv.table.failed;
+	if (!a->dirty)
+		return 0;
+	if (account_put(job->s, a, job->head.files))
+		return -1;
+	a->dirty = false;
+	return 0;
 }
 
-static int encode_kv(void *arg, struct hash_node *n)
+static int copy_horizons(struct checkpoint_job *job)
 {
-	const struct kv *kv = hash_owner(n, struct kv, node);
-	struct buf *t = &((struct checkpoint_job *)arg)->kv.table;
+	const struct store *s = job->s;
 
-	buf_put32(t, 3u + kv->key_len);
-	buf_put8(t, TABLE_KV);
-	buf_put16(t, kv->space);
-	buf_add(t, kv->bytes, kv->key_len);
-	buf_put32(t, 8 + kv->value_len);
-	buf_put64(t, kv->lsn);
-	buf_add(t, kv->bytes + kv->key_len, kv->value_len);
-	return t->failed;
+	if (!s->horizons.n)
+		return 0;
+	job->kv.horizon = malloc(s->horizons.n * sizeof(*job->kv.horizon));
+	if (!job->kv.horizon)
+		return -1;
+	memcpy(job->kv.horizon, s->horizons.v, s->horizons.n * sizeof(*job->kv.horizon));
+	job->kv.horizons = s->horizons.n;
+	return 0;
 }
 
 static int freeze_kv(struct checkpoint_job *job)
 {
-	return hash_each(&job->s->accounts_by_id, encode_account, job) ||
-		hash_each(&job->s->kvs, encode_kv, job) ? -1 : 0;
+	struct store *s = job->s;
+	struct kv_table *frozen = malloc(sizeof(*frozen));
+
+	if (!frozen || copy_horizons(job) || hash_each(&s->accounts_by_id, put_dirty, job)) {
+		free(frozen);
+		return -1;
+	}
+	*frozen = s->kv;
+	s->kv = (struct kv_table){0};
+	s->kv_frozen = job->kv.frozen = frozen;
+	job->kv.old = s->generations;
+	return 0;
+}
+
+/* What was frozen and not written is as if it had just been changed. */
+static int thaw(void *arg, struct hash_node *n)
+{
+	const struct kv *kv = hash_owner(n, struct kv, node);
+	struct store *s = arg;
+
+	/* Out of memory: the log still has it, but this life of the store must not go on without. */
+	if (!kv_table_find(&s->kv, kv->space, kv_key(kv)) &&
+		kv_table_put(&s->kv, kv->space, kv_key(kv), kv_value(kv), kv->removed, kv->lsn))
+		return -1;
+	return 0;
+}
+
+static int dirty_again(void *arg, struct hash_node *n)
+{
+	(void)arg;
+	hash_owner(n, struct account, by_id)->dirty = true;
+	return 0;
 }
 
 static void finish_kv(struct checkpoint_job *job, bool good)
 {
-	(void)good;
-	buf_free(&job->kv.table);
+	struct checkpoint_kv *k = &job->kv;
+	struct store *s = job->s;
+
+	free(k->horizon);
+	if (!good)
+		hash_each(&s->accounts_by_id, dirty_again, s);
+	if (!k->frozen)
+		return;
+	if (good) {
+		kv_stack_release(&s->generations, &k->new);
+		s->generations = k->new;
+	} else {
+		kv_stack_release(&k->new, &k->old);
+		if (hash_each(&k->frozen->hash, thaw, s)) {
+			s->failed = true;
+			s->error = ENOMEM;
+		}
+	}
+	s->kv_frozen = NULL;
+	kv_table_free(k->frozen);
+	free(k->frozen);
 }
 
 /* ---- in the thread ---- */
 
-static int fill_table(struct checkpoint_job *job, int fd)
-{
-	struct cursor c = cursor_from(buf_str(&job->kv.table));
-	struct str key, value;
-	struct cdb_make make;
-
-	if (cdb_make_start(&make, fd))
-		return -1;
-	while (!cursor_done(&c)) {
-		key = cursor_str(&c, UINT32_MAX);
-		value = cursor_str(&c, UINT32_MAX);
-		if (cdb_make_add(&make, key.p, (unsigned)key.len, value.p, (unsigned)value.len)) {
-			cdb_make_finish(&make);
-			return -1;
-		}
-	}
-	return cdb_make_finish(&make);
-}
-
-/* TinyCDB has no checksum of its own. */
-static int file_crc(int fd, uint32_t seed, uint64_t *size_r, uint32_t *crc_r)
-{
-	char piece[16384];
-	ssize_t n;
-
-	*crc_r = seed;
-	for (*size_r = 0; (n = pread(fd, piece, sizeof(piece), (off_t)*size_r)) > 0; *size_r += (uint64_t)n)
-		*crc_r = crc32c(*crc_r, piece, (size_t)n);
-	return (int)n;
-}
-
-static int make_table(struct checkpoint_job *job, int dir)
-{
-	char name[CHECKPOINT_NAME_MAX];
-	int fd, answer;
-
-	table_name(name, job->head.files, ".cdb");
-	if (job->kv.table.len > TABLE_BYTES_MAX) {
-		errno = EFBIG;
-		return -1;
-	}
-	fd = io_open(dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0)
-		return -1;
-	answer = fill_table(job, fd) || io_fsync(fd) ||
-		file_crc(fd, job->s->key.seed, &job->head.table_size, &job->head.table_crc) ? -1 : 0;
-	close(fd);
-	return answer;
-}
-
 static int write_kv(struct checkpoint_job *job)
 {
+	struct checkpoint_kv *k = &job->kv;
+	struct checkpoint_head *h = &job->head;
 	int dir = checkpoint_open_dir(job->s, "kv"), answer;
+	const struct kv_merge m = {
+		.dirfd = dir,
+		.key = &job->s->key,
+		.number = h->files,
+		.frozen = k->frozen,
+		.horizon = k->horizon,
+		.horizons = k->horizons,
+		.old = &k->old,
+		.next = &k->new,
+	};
 
 	if (dir < 0)
 		return -1;
-	answer = make_table(job, dir) || io_fsync(dir) ? -1 : 0;
+	answer = kv_merge(&m) || io_fsync(dir) ? -1 : 0;
 	close(dir);
+	h->generations = (uint32_t)k->new.n;
+	for (size_t i = 0; i < k->new.n; i++) {
+		h->generation[i].number = k->new.v[i]->number;
+		h->generation[i].class = k->new.v[i]->class;
+	}
 	return answer;
 }
 
 static void clean_kv(struct checkpoint_job *job)
 {
-	char name[CHECKPOINT_NAME_MAX];
-	int dir = job->old ? checkpoint_open_dir(job->s, "kv") : -1;
+	const struct checkpoint_kv *k = &job->kv;
+	char name[GENERATION_NAME_SIZE];
+	int dir = checkpoint_open_dir(job->s, "kv");
 
 	if (dir < 0)
 		return;
-	table_name(name, job->old, ".cdb");
-	io_unlink(dir, name);
+	for (size_t i = 0; i < k->old.n; i++) {
+		if (kv_stack_has(&k->new, k->old.v[i]))
+			continue;
+		generation_name(name, k->old.v[i]->number, k->old.v[i]->class);
+		io_unlink(dir, name);
+	}
 	close(dir);
 }
 
 /* ---- at start ---- */
 
-static int load_account(struct store *s, struct cursor *value)
+static int load_account(void *arg, uint16_t space, struct str key, const struct generation_value *v,
+	struct str value)
 {
-	uint64_t modseq = cursor_u64(value);
-	struct record_account r;
-	struct account *a;
+	struct cursor c = cursor_from(key);
+	struct store *s = arg;
 
-	if (record_read_account(cursor_take(value, cursor_left(value)), &r))
-		return -1;
-	a = account_add(s, &r);
-	if (a)
-		a->modseq = modseq;
-	return a ? 0 : -1;
-}
-
-static int load_boxes(struct store *s, struct cursor *value)
-{
-	struct record_mailbox r;
-	struct mailbox *m;
-
-	while (!cursor_done(value)) {
-		if (record_read_mailbox(cursor_str(value, UINT32_MAX), &r))
-			return -1;
-		m = mailbox_apply(s, &r, r.lsn);
-		if (!m)
-			return -1;
-		m->index = r.index;
-		m->dirty = false;
-	}
-	return 0;
-}
-
-static int load_kv(struct store *s, struct cursor *key, struct cursor *value)
-{
-	uint64_t lsn = cursor_u64(value);
-	struct record_kv r = {.space = cursor_u16(key)};
-
-	r.key = cursor_take(key, cursor_left(key));
-	r.value = cursor_take(value, cursor_left(value));
-	return value->failed || r.key.len > KV_KEY_MAX ? -1 : kv_apply(s, &r, lsn);
-}
-
-/* Accounts come first in the file, but nothing should depend on it: two passes. */
-static int load_entry(struct store *s, int pass, struct str key_text, struct str text)
-{
-	struct cursor key = cursor_from(key_text), value = cursor_from(text);
-	int type = cursor_get(&key);
-
-	if (type == TABLE_ACCOUNT)
-		return pass ? 0 : load_account(s, &value);
-	if (!pass)
+	/* Newest first: what is there already is newer. */
+	if (space != KV_SPACE_ACCOUNT || v->removed || account_by_id(s, cursor_u64(&c)))
 		return 0;
-	if (type == TABLE_MAILBOXES)
-		return load_boxes(s, &value);
-	return type == TABLE_KV ? load_kv(s, &key, &value) : 0;
-}
-
-static int walk_table(struct store *s, struct cdb *c, int pass)
-{
-	struct str key, value;
-	unsigned at;
-	int more;
-
-	cdb_seqinit(&at, c);
-	while ((more = cdb_seqnext(&at, c)) > 0) {
-		key = (struct str){cdb_getkey(c), cdb_keylen(c)};
-		value = (struct str){cdb_getdata(c), cdb_datalen(c)};
-		errno = EPROTO;
-		if (!key.p || !value.p || load_entry(s, pass, key, value))
-			return -1;
-	}
-	return more;
-}
-
-static int table_good(struct store *s, int fd, const struct checkpoint_head *h)
-{
-	uint32_t crc = s->key.seed;
-	char piece[16384];
-	uint64_t at = 0;
-	ssize_t n;
-
-	for (; (n = pread(fd, piece, sizeof(piece), (off_t)at)) > 0; at += (uint64_t)n)
-		crc = crc32c(crc, piece, (size_t)n);
-	return !n && at == h->table_size && crc == h->table_crc;
-}
-
-static int load_table(struct store *s, const struct checkpoint_head *h, struct buf *error)
-{
-	char name[CHECKPOINT_NAME_MAX];
-	int dir = checkpoint_open_dir(s, "kv"), fd = -1, answer = -1;
-	struct cdb c;
-
-	table_name(name, h->files, ".cdb");
-	if (dir >= 0)
-		fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		checkpoint_refuse(error, "kv/", name, strerror(errno));
-		goto close_dir;
-	}
 	errno = EPROTO;
-	if (!table_good(s, fd, h) || cdb_init(&c, fd)) {
-		checkpoint_refuse(error, "kv/", name, "damaged; restore it from a backup");
-		goto close_fd;
-	}
-	answer = walk_table(s, &c, 0) || walk_table(s, &c, 1) ? -1 : 0;
-	if (answer)
-		checkpoint_refuse(error, "kv/", name, strerror(errno));
-	cdb_free(&c);
-close_fd:
-	close(fd);
-close_dir:
-	if (dir >= 0)
-		close(dir);
+	return account_take(s, value) ? 0 : -1;
+}
+
+static int load_generation(struct store *s, uint64_t number, uint16_t class, int dir, struct buf *error)
+{
+	struct generation *g = generation_open(dir, number, class, &s->key, error);
+	char name[GENERATION_NAME_SIZE];
+
+	if (!g)
+		return -1;
+	s->generations.v[s->generations.n++] = g;
+	if (class != GENERATION_KEPT || !generation_each(g, load_account, s))
+		return 0;
+	generation_name(name, number, class);
+	return checkpoint_refuse(error, "kv/", name, errno == EPROTO ?
+		"damaged; `satchel fsck --repair` makes it anew from the log" : strerror(errno));
+}
+
+static int load_kv(struct store *s, const struct checkpoint_head *h, struct buf *error)
+{
+	int dir = checkpoint_open_dir(s, "kv"), answer = 0;
+
+	if (dir < 0)
+		return checkpoint_refuse(error, "", "kv", strerror(errno));
+	for (uint32_t i = 0; !answer && i < h->generations; i++)
+		answer = load_generation(s, h->generation[i].number, h->generation[i].class, dir, error);
+	close(dir);
 	return answer;
 }
 
 static bool kv_names(const struct store *s, const struct checkpoint_head *h, const char *dir,
 	const char *file)
 {
-	char name[CHECKPOINT_NAME_MAX];
+	char name[GENERATION_NAME_SIZE];
 
 	(void)s;
-	table_name(name, h->files, ".cdb");
-	return h->files && !strcmp(dir, "kv") && !strcmp(file, name);
+	for (uint32_t i = 0; !strcmp(dir, "kv") && i < h->generations; i++) {
+		generation_name(name, h->generation[i].number, h->generation[i].class);
+		if (!strcmp(file, name))
+			return true;
+	}
+	return false;
 }
 
 const struct checkpoint_part checkpoint_kv = {
@@ -293,6 +207,6 @@ const struct checkpoint_part checkpoint_kv = {
 	.write = write_kv,
 	.clean = clean_kv,
 	.finish = finish_kv,
-	.load = load_table,
+	.load = load_kv,
 	.names = kv_names,
 };

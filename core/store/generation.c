@@ -29,7 +29,11 @@ void generation_name(char name[GENERATION_NAME_SIZE], uint64_t number, unsigned 
 	struct buf b = {0};
 
 	buf_addhex(&b, number, 16);
-	buf_addv(&b, class == GENERATION_DAILY ? "d" : "", ".cdb", NULL);
+	if (class != GENERATION_KEPT) {
+		buf_addc(&b, '-');
+		buf_addhex(&b, class, 4);
+	}
+	buf_adds(&b, ".cdb");
 	buf_addc(&b, 0);
 	name[0] = 0;
 	if (!b.failed)
@@ -326,7 +330,7 @@ struct generation *generation_open(int dirfd, uint64_t number, unsigned class,
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	char name[GENERATION_NAME_SIZE];
-	uint32_t list;
+	uint32_t list = 0;
 
 	generation_name(name, number, class);
 	if (!g) {

@@ -20,10 +20,11 @@
 #define GENERATION_PAGE 4096u
 #define GENERATION_TAIL 64u
 #define GENERATION_BYTES_MAX ((uint64_t)2 << 30) /* TinyCDB ends at 4 GB */
-#define GENERATION_NAME_SIZE 22 /* 16 hex digits, "d" for daily ones, ".cdb", NUL */
+#define GENERATION_NAME_SIZE 26 /* 16 hex digits, "-" and 4 more for daily ones, ".cdb", NUL */
 
-/* Two stacks that never mix: keys that stay, and keys that expire by the day. */
-enum generation_class { GENERATION_KEPT = 0, GENERATION_DAILY = 1, GENERATION_CLASSES = 2 };
+/* Stacks that never mix: the keys that stay, and those of each space that expires by the day, whose
+ * stack bears the number of the space. */
+#define GENERATION_KEPT 0
 
 struct generation {
 	int fd;

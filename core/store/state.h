@@ -9,6 +9,7 @@
 #include "core/lib/vec.h"
 #include "core/store/format.h"
 #include "core/store/hash.h"
+#include "core/store/kv.h"
 #include "core/store/store.h"
 
 #define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
@@ -139,19 +140,11 @@ struct account {
 	size_t name_len;
 	uint64_t id, modseq;
 	uint64_t lsn; /* last change of a mailbox record, and so of the names */
+	bool dirty;   /* its key in the newest generation differs */
 	struct {
 		struct mailbox **v; /* by name */
 		size_t n, cap;
 	} boxes;
-};
-
-struct kv {
-	struct hash_node node;
-	uint64_t lsn;
-	uint16_t space;
-	uint16_t key_len;
-	uint32_t value_len;
-	char bytes[]; /* key, value */
 };
 
 /* The loop's handle of work to do before sleeping; outlives the store if still queued. */
@@ -178,7 +171,7 @@ struct store {
 	bool failed, closing, redoing;
 	bool readonly, rebuild; /* struct store_options */
 	uint64_t lsn_floor;     /* rebuild: numbers up to here were used by the checkpoint passed over */
-	bool loading; /* index entries come from a checkpoint: their references are counted */
+	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
 	int error;
 
 	/* commit */
@@ -216,7 +209,13 @@ struct store {
 		struct blob_ring ring[BLOB_STATES]; /* last used first */
 		size_t n[BLOB_STATES];
 	} map;
-	struct hash_table blobs, mailboxes, accounts, accounts_by_id, kvs;
+	struct hash_table blobs, mailboxes, accounts, accounts_by_id;
+	struct kv_table kv, *kv_frozen; /* since the last checkpoint; what the running one writes */
+	struct kv_stack generations;
+	struct {
+		struct kv_horizon *v;
+		size_t n, cap;
+	} horizons;
 	struct buf scratch;
 	struct {
 		struct message *v;
@@ -328,27 +327,43 @@ void blob_free_all(struct store *s);
 /* ---- apply.c: what a record does to the tables, at run time and in redo ---- */
 
 struct account *account_by_id(const struct store *s, uint64_t id);
+/* The same, from the generations if need be.  1 / 0 none / -1 + errno. */
+int account_get(struct store *s, uint64_t id, struct account **a_r);
+int account_get_name(struct store *s, struct str name, struct account **a_r);
+int mailbox_get(struct store *s, uint64_t id, struct mailbox **m_r);
 struct account *account_add(struct store *s, const struct record_account *r);
 struct mailbox *mailbox_by_id(const struct store *s, uint64_t id);
 /* Takes the whole after-image; lsn is the record's. NULL + errno. */
 struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, uint64_t lsn);
 /* Applies message after-images, ascending by UID, to list, counts, references and views. */
 int messages_apply(struct mailbox *m, const struct message *v, size_t n);
-int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn);
 /* Redo of one record.  bodies_at: the batch's body area in g.  0; -1 + errno: EPROTO damaged,
  * ENOTSUP unknown and required. */
 int record_apply(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at);
-/* Where records of types unknown to this binary are carried along. */
-#define KV_SPACE_FOREIGN 0xffff
 void mailbox_image(const struct mailbox *m, struct record_mailbox *r_r);
 void mailbox_drop(struct mailbox *m);
 void mailbox_free(struct mailbox *m);
 /* Index in boxes of the first name >= name. */
 size_t names_lower(const struct account *a, struct str name);
-struct kv *kv_find(const struct store *s, uint16_t space, struct str key);
 void tables_free(struct store *s);
 /* Index of the first message with UID >= uid. */
 size_t list_lower(const struct mailbox *m, uint32_t uid);
+
+/* ---- kv.c, account_table.c ---- */
+
+int kv_apply(struct store *s, const struct record_kv *r, uint64_t lsn);
+/* What the store itself keeps there; rm: removes. */
+int kv_set(struct store *s, uint16_t space, struct str key, struct str value, bool rm, uint64_t lsn);
+/* 1 found (value appended to out, if given), 0 not there, -1 + errno (EIO: a damaged generation,
+ * which is reported). */
+int kv_get(struct store *s, uint16_t space, struct str key, struct buf *out, uint64_t *lsn_r);
+/* The account's key and value for the coming generation. */
+int account_put(struct store *s, struct account *a, uint64_t lsn);
+/* Takes such a value: the account and all its mailboxes. NULL + errno. */
+struct account *account_take(struct store *s, struct str value);
+/* Tells all of what is in memory and in generations. */
+void kv_free_all(struct store *s);
+uint64_t kv_count(const struct store *s);
 
 /* ---- view.c ---- */
 

@@ -248,6 +248,7 @@ static void free_store(struct store *s)
 	segment_free_all(s);
 	free(s->images.v);
 	free(s->garbage.v);
+	free(s->horizons.v);
 	buf_free(&s->scratch);
 	close_fd(s->logfd);
 	close_fd(s->dirfd);
@@ -341,7 +342,7 @@ void store_stat(const struct store *s, struct buf *out)
 	stat_line(out, "mailboxes", s->mailboxes.n);
 	stat_line(out, "messages", s->messages);
 	stat_line(out, "blobs", blob_count(s));
-	stat_line(out, "keys", s->kvs.n);
+	stat_line(out, "keys", kv_count(s));
 	stat_line(out, "segments", s->segments.n);
 	stat_line(out, "log_bytes", bytes);
 	stat_line(out, "live_bytes", live);

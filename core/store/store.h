@@ -217,10 +217,16 @@ int message_summary(struct store *s, const struct message *m, struct buf *out,
 int store_kv_get(struct store *s, uint16_t space, struct str key, struct buf *out, uint64_t *lsn_r);
 /* value.p NULL removes.  Within an operation (a delivery) it is part of the same batch. */
 int store_kv_put(struct store *s, uint16_t space, struct str key, struct str value, uint64_t *lsn_r);
-/* Calls each(key, value) for every entry of the space, in no order, until it returns non-zero;
- * entries may be removed by store_kv_put() only after the walk. Returns what each returned. */
+/* Calls each(key, value) for every entry of the space, in no order, until it returns non-zero: reads
+ * files and stalls the loop, so it is for tests, tools and short spaces.  Entries may be removed by store_kv_put() only after the walk. Returns what each returned. */
 int store_kv_each(struct store *s, uint16_t space, int (*each)(void *arg, struct str key, struct str value),
 	void *arg);
+/* Spaces with this bit expire by the day: they have generations of their own, which go whole. */
+#define STORE_KV_DAILY 0x8000
+/* All entries of the space written by records before LSN `before` are gone from now on; nothing is
+ * read or written for that.  `day`: LSN where the present day began.  To be told anew after each
+ * start. 0 / -1 ENOMEM. */
+int store_kv_expire(struct store *s, uint16_t space, uint64_t before, uint64_t day);
 /* Marks where an operation begins: earlier records may be cut into a batch of their own here.  All
  * functions above do it themselves; call it before several of them that belong together, and
  * store_end() after: no batch is closed between.  They nest. */

@@ -79,7 +79,7 @@ static void claim_recent(struct view *v)
 	/* Kept by the checkpoint only: after a crash some messages are recent once more, which costs
 	 * nothing, while a log record for each SELECT would cost a sync. */
 	m->recent_from = m->uidnext;
-	m->dirty = true;
+	m->dirty = m->account->dirty = true;
 }
 
 struct view *view_open(struct mailbox *m, bool take_recent)
