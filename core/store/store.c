@@ -55,12 +55,12 @@ static int sync_parent(const char *dir)
 
 /* A process that was killed holds its lock until its last thread has left the kernel: give it a
  * moment before calling it a rival. */
-static int take_lock(int fd)
+static int take_lock(int fd, int how)
 {
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
 
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!flock(fd, LOCK_EX | LOCK_NB))
+		if (!flock(fd, how | LOCK_NB))
 			return 0;
 		nanosleep(&pause, NULL);
 	}
@@ -76,7 +76,7 @@ static int open_to_look(struct store *s, const char *dir, struct buf *error)
 	s->lockfd = openat(s->dirfd, "lock", O_RDONLY | O_CLOEXEC);
 	if (s->lockfd < 0 && errno != ENOENT)
 		return refuse(error, dir, "lock", strerror(errno));
-	if (s->lockfd >= 0 && take_lock(s->lockfd))
+	if (s->lockfd >= 0 && take_lock(s->lockfd, LOCK_SH))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
 	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
@@ -98,7 +98,7 @@ static int open_dirs(struct store *s, const char *dir, struct buf *error)
 	s->lockfd = io_open(s->dirfd, "lock", O_RDWR | O_CREAT, 0600);
 	if (s->lockfd < 0)
 		return refuse(error, dir, "lock", strerror(errno));
-	if (take_lock(s->lockfd))
+	if (take_lock(s->lockfd, LOCK_EX))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
 	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv") ||
 		make_dir(s->dirfd, "map"))

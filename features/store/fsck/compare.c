@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Two states of one spool, both made by the store's own code: what a start would give (checkpoint
+ * and the log after it), and what the whole log gives.  Where compaction has removed segments the
+ * second knows less; then only what the segments that are there say is compared.
+ */
+#include "features/store/fsck/fsck.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lib/loop.h"
+#include "core/store/view.h"
+
+#define WHOLE_MAX (1u << 20) /* larger messages are verified by asking for one byte of them */
+
+struct compare {
+	struct fsck *f;
+	struct store *state, *log;
+	struct account *a, *b; /* the same account in both; b may be NULL */
+	struct buf text, bytes;
+	uint64_t done, total;
+	uint16_t space;
+};
+
+static void say(struct compare *c, enum fsck_kind kind, const struct mailbox *m, uint32_t uid,
+	const char *what)
+{
+	buf_clear(&c->text);
+	buf_addstr(&c->text, account_name(c->a));
+	if (m) {
+		buf_addc(&c->text, '/');
+		buf_addstr(&c->text, mailbox_name(m));
+	}
+	if (uid) {
+		buf_adds(&c->text, ": UID ");
+		buf_addu(&c->text, uid);
+	}
+	buf_addc(&c->text, 0);
+	if (!c->text.failed)
+		fsck_report(c->f, kind, c->text.data + c->text.off, 0, what);
+}
+
+/* Was this record read?  Otherwise the log's state need not know it. */
+static bool in_log(const struct fsck *f, uint64_t lsn)
+{
+	for (size_t i = 0; i < f->spans.n; i++)
+		if (lsn >= f->spans.v[i].first && lsn < f->spans.v[i].end)
+			return true;
+	return false;
+}
+
+/* ---- messages ---- */
+
+static bool known_bad(const struct fsck *f, uint64_t id)
+{
+	size_t lo = 0, hi = f->bad.n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (f->bad.v[mid] < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < f->bad.n && f->bad.v[lo] == id;
+}
+
+static void read_message(struct compare *c, const struct mailbox *m, const struct message *msg)
+{
+	struct mime_summary summary;
+	int bad;
+
+	if (known_bad(c->f, msg->blob) || (msg->prefix && known_bad(c->f, msg->prefix))) {
+		say(c, FSCK_MESSAGE, m, msg->uid, "its bytes are damaged");
+		return;
+	}
+	buf_clear(&c->bytes);
+	if (msg->size <= WHOLE_MAX)
+		bad = message_read(c->state, msg, 0, msg->size, &c->bytes);
+	else
+		bad = message_read(c->state, msg, 0, msg->prefix_size, &c->bytes) ||
+			message_read(c->state, msg, msg->size - 1, 1, &c->bytes);
+	buf_clear(&c->bytes);
+	if (bad || message_summary(c->state, msg, &c->bytes, &summary))
+		say(c, FSCK_MESSAGE, m, msg->uid, "cannot be read");
+}
+
+static bool same_message(const struct message *x, const struct message *y)
+{
+	return x->uid == y->uid && x->flags == y->flags && x->keywords == y->keywords &&
+		x->modseq == y->modseq && x->internaldate == y->internaldate &&
+		x->savedate == y->savedate && x->zone == y->zone && x->size == y->size &&
+		x->prefix_size == y->prefix_size && x->blob == y->blob && x->prefix == y->prefix;
+}
+
+static void compare_message(struct compare *c, const struct mailbox *m, const struct mailbox *n,
+	const struct message *msg)
+{
+	struct message other;
+
+	c->f->messages++;
+	read_message(c, m, msg);
+	if (!in_log(c->f, msg->lsn))
+		return;
+	if (!n || mailbox_message(n, msg->uid, &other) != 1)
+		say(c, FSCK_INDEX, m, msg->uid, "is not in the log");
+	else if (!same_message(msg, &other))
+		say(c, FSCK_INDEX, m, msg->uid, "differs from the log");
+}
+
+static int compare_messages(struct compare *c, struct mailbox *m, struct mailbox *n)
+{
+	struct view *v = view_open(m, false);
+	struct message msg;
+
+	if (!v)
+		return -1;
+	for (uint32_t i = 1; i <= view_exists(v); i++)
+		if (view_message(v, i, &msg) == 1)
+			compare_message(c, m, n, &msg);
+	view_close(&v);
+	return 0;
+}
+
+/* What the log has and the index has not. */
+static int missing_messages(struct compare *c, struct mailbox *m, struct mailbox *n)
+{
+	struct view *v = view_open(n, false);
+	struct message msg, other;
+
+	if (!v)
+		return -1;
+	for (uint32_t i = 1; i <= view_exists(v); i++)
+		if (view_message(v, i, &msg) == 1 && mailbox_message(m, msg.uid, &other) != 1)
+			say(c, FSCK_INDEX, m, msg.uid, "is in the log and not in the index");
+	view_close(&v);
+	return 0;
+}
+
+/* ---- mailboxes ---- */
+
+static bool same_keywords(const struct mailbox *m, const struct mailbox *n)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		struct str x = mailbox_keyword_name(m, i), y = mailbox_keyword_name(n, i);
+
+		if (!x.p != !y.p || (x.p && !str_eq(x, y)))
+			return false;
+		if (!x.p)
+			return true;
+	}
+	return true;
+}
+
+static bool same_mailbox(const struct mailbox *m, const struct mailbox *n)
+{
+	return mailbox_uidvalidity(m) == mailbox_uidvalidity(n) && mailbox_uidnext(m) == mailbox_uidnext(n) &&
+		mailbox_highestmodseq(m) == mailbox_highestmodseq(n) &&
+		mailbox_exists(m) == mailbox_exists(n) && mailbox_subscribed(m) == mailbox_subscribed(n) &&
+		mailbox_special_use(m) == mailbox_special_use(n) && same_keywords(m, n) &&
+		mailbox_messages(m) == mailbox_messages(n) && mailbox_unseen(m) == mailbox_unseen(n) &&
+		mailbox_deleted(m) == mailbox_deleted(n) && mailbox_bytes(m) == mailbox_bytes(n);
+}
+
+/* The mailbox of that id and name in the other state. */
+static struct mailbox *twin(const struct account *a, const struct mailbox *m)
+{
+	for (uint32_t i = 0; a && i < account_mailbox_count(a); i++) {
+		struct mailbox *n = account_mailbox(a, i);
+
+		if (mailbox_id(n) == mailbox_id(m) && str_eq(mailbox_name(n), mailbox_name(m)))
+			return n;
+	}
+	return NULL;
+}
+
+static int compare_mailbox(struct compare *c, struct mailbox *m)
+{
+	struct mailbox *n = twin(c->b, m);
+
+	if (!n && (c->f->complete || in_log(c->f, mailbox_id(m))))
+		say(c, FSCK_INDEX, m, 0, "is not in the log by this name");
+	else if (n && c->f->complete && !same_mailbox(m, n))
+		say(c, FSCK_INDEX, m, 0, "numbers differ from the log");
+	if (compare_messages(c, m, n))
+		return -1;
+	return n && c->f->complete ? missing_messages(c, m, n) : 0;
+}
+
+static int compare_account(struct compare *c)
+{
+	struct mailbox *n;
+	int answer = 0;
+
+	c->b = NULL;
+	if (account_open(c->log, account_name(c->a), false, &c->b) < 0)
+		return -1;
+	if (!c->b && c->f->complete)
+		say(c, FSCK_INDEX, NULL, 0, "is not in the log");
+	else if (c->b && (account_id(c->a) != account_id(c->b) ||
+			(c->f->complete && account_modseq(c->a) != account_modseq(c->b))))
+		say(c, FSCK_INDEX, NULL, 0, "numbers differ from the log");
+	for (uint32_t i = 0; !answer && i < account_mailbox_count(c->a); i++)
+		answer = compare_mailbox(c, account_mailbox(c->a, i));
+	for (uint32_t i = 0; !answer && c->b && c->f->complete && i < account_mailbox_count(c->b); i++) {
+		n = account_mailbox(c->b, i);
+		if (!twin(c->a, n))
+			say(c, FSCK_INDEX, n, 0, "is in the log and nowhere else");
+	}
+	return answer;
+}
+
+static int each_account(void *arg, struct hash_node *node)
+{
+	struct compare *c = arg;
+
+	c->a = hash_owner(node, struct account, by_name);
+	fsck_progress(c->f, "mailboxes", c->done++, c->total);
+	return compare_account(c);
+}
+
+/* An account that only the log knows. */
+static int each_in_log(void *arg, struct hash_node *node)
+{
+	struct compare *c = arg;
+	struct account *a = hash_owner(node, struct account, by_name), *other;
+	int found = account_open(c->state, account_name(a), false, &other);
+
+	c->a = a;
+	if (!found && c->f->complete)
+		say(c, FSCK_INDEX, NULL, 0, "is in the log and nowhere else");
+	return found < 0 ? -1 : 0;
+}
+
+/* ---- keys ---- */
+
+static void say_key(struct compare *c, struct str key, const char *what)
+{
+	buf_clear(&c->text);
+	buf_adds(&c->text, "space ");
+	buf_addu(&c->text, c->space);
+	buf_adds(&c->text, " key ");
+	for (size_t i = 0; i < key.len; i++)
+		buf_addhex(&c->text, (unsigned char)key.p[i], 2);
+	buf_addc(&c->text, 0);
+	if (!c->text.failed)
+		fsck_report(c->f, FSCK_KEY, c->text.data + c->text.off, 0, what);
+}
+
+static int each_key(void *arg, struct str key, struct str value)
+{
+	struct compare *c = arg;
+	uint64_t lsn;
+	int found;
+
+	buf_clear(&c->bytes);
+	found = store_kv_get(c->log, c->space, key, &c->bytes, &lsn);
+	if (found < 0)
+		return -1;
+	if (found ? !str_eq(value, buf_str(&c->bytes)) : c->f->complete)
+		say_key(c, key, found ? "differs from the log" : "is not in the log");
+	return 0;
+}
+
+static int each_key_in_log(void *arg, struct str key, struct str value)
+{
+	struct compare *c = arg;
+	uint64_t lsn;
+	int found;
+
+	(void)value;
+	buf_clear(&c->bytes);
+	found = store_kv_get(c->state, c->space, key, &c->bytes, &lsn);
+	if (!found && c->f->complete)
+		say_key(c, key, "is in the log and nowhere else");
+	return found < 0 ? -1 : 0;
+}
+
+static int compare_keys(struct compare *c)
+{
+	for (unsigned space = 0; space < 65536; space++) {
+		if (!(c->f->spaces[space / 8] >> space % 8 & 1) && space != KV_SPACE_FOREIGN)
+			continue;
+		c->space = (uint16_t)space;
+		if (store_kv_each(c->state, c->space, each_key, c) ||
+			store_kv_each(c->log, c->space, each_key_in_log, c))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- both ---- */
+
+static struct store *look(struct fsck *f, struct loop *l, bool rebuild)
+{
+	struct store_options o = {.dir = f->dir, .checkpoint_interval = 86400, .readonly = true,
+		.rebuild = rebuild};
+	struct buf error = {0};
+	struct store *s = store_open(l, &o, &error);
+
+	buf_addc(&error, 0);
+	if (!s && !error.failed)
+		fsck_report(f, rebuild ? FSCK_BATCH : FSCK_CHECKPOINT, f->dir, 0, error.data + error.off);
+	buf_free(&error);
+	return s;
+}
+
+int fsck_compare(struct fsck *f)
+{
+	struct compare c = {.f = f};
+	struct loop *l = loop_new();
+	int answer = 0;
+
+	if (!l)
+		return -1;
+	c.state = look(f, l, false);
+	if (c.state)
+		c.log = look(f, l, true);
+	if (c.state && c.log) {
+		c.total = c.state->accounts.n;
+		answer = hash_each(&c.state->accounts, each_account, &c) ||
+			hash_each(&c.log->accounts, each_in_log, &c) || compare_keys(&c) ? -1 : 0;
+	}
+	store_close(&c.log);
+	store_close(&c.state);
+	loop_turn(l, 0);
+	loop_free(&l);
+	buf_free(&c.text);
+	buf_free(&c.bytes);
+	return answer;
+}

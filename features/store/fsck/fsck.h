@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: 0BSD */
+#ifndef FEATURES_STORE_FSCK_FSCK_H
+#define FEATURES_STORE_FSCK_FSCK_H
+
+/*
+ * `satchel fsck`.  The log is the truth: it is read first, byte by byte (log.c); then the state that
+ * a start would give (checkpoint and redo of the rest) is compared with the state that the log alone
+ * gives (compare.c), and every message is read.
+ */
+
+#include "core/store/scan.h"
+#include "core/store/state.h"
+
+enum fsck_kind {
+	FSCK_IDENTITY, FSCK_HEADER, FSCK_SWAPPED, FSCK_BATCH, FSCK_CHAIN, FSCK_MISSING, FSCK_RECORD, FSCK_BODY,
+	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_KEY, FSCK_MESSAGE, FSCK_NEWER, FSCK_KINDS
+};
+
+struct fsck_range {
+	uint64_t segment, at, n;
+};
+
+struct fsck {
+	const char *dir;
+	bool explain, repair, terminal;
+	int dirfd, logfd;
+	struct format_key key;
+	struct buf out;      /* report; flushed by lines */
+
+	/* what was found */
+	unsigned found[FSCK_KINDS];
+	unsigned damage;     /* sum of those that count */
+	unsigned known;      /* damage whose bytes are in lost/ already */
+	bool rebuild;        /* the checkpoint's files are not what the log says */
+	bool refused;        /* of a newer version: hands off */
+	struct {
+		struct fsck_range *v;
+		size_t n, cap;
+	} ranges;            /* damaged bytes of the log */
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} bad;               /* ids of damaged blobs, ascending */
+
+	/* the log */
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} segments;          /* by first LSN */
+	bool complete;       /* from LSN 1 on, without a gap */
+	struct {
+		struct fsck_span {
+			uint64_t first, end;
+		} *v;
+		size_t n, cap;
+	} spans;             /* runs of LSNs that were read */
+	unsigned char spaces[8192]; /* bits: key-value spaces that the log names */
+	uint64_t bytes, total, batches, records, blobs, messages;
+	uint64_t shown;      /* ms of the last progress line */
+};
+
+/* ---- report.c ---- */
+
+/* One finding: "FILE: offset N: TEXT"; segment 0 = file is a name; offset 0 = none. */
+void fsck_report(struct fsck *f, enum fsck_kind kind, const char *file, uint64_t offset, const char *text);
+/* The same about a segment; damaged bytes [at, at+n) are noted for lost/ if n. */
+void fsck_report_log(struct fsck *f, enum fsck_kind kind, uint64_t segment, uint64_t at, uint64_t n,
+	const char *text);
+/* On a terminal, at most five times a second. */
+void fsck_progress(struct fsck *f, const char *what, uint64_t done, uint64_t total);
+void fsck_summary(struct fsck *f);
+/* SEGMENT-OFFSET, as recovery names what it cuts; size 40. */
+void fsck_lost_name(char name[40], uint64_t segment, uint64_t at);
+
+/* ---- log.c, compare.c ---- */
+
+/* Which segments there are, by first LSN.  0 / -1. */
+int fsck_list(struct fsck *f);
+/* Reads the whole log.  0, or -1 + errno if it could not be read at all. */
+int fsck_log(struct fsck *f);
+/* Opens the spool twice and compares.  0 / -1 + errno. */
+int fsck_compare(struct fsck *f);
+
+#endif
