@@ -84,7 +84,7 @@ static int load_files(struct store *s, const struct checkpoint_head *h, struct b
 static void pass_over(struct store *s, const struct checkpoint_head *h)
 {
 	s->lsn_floor = h->files > h->lsn ? h->files : h->lsn;
-	s->epoch = h->epoch;
+	s->epoch_floor = h->epoch;
 	if (s->uidvalidity_last < h->uidvalidity_last)
 		s->uidvalidity_last = h->uidvalidity_last;
 }

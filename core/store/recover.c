@@ -498,7 +498,7 @@ int recover(struct store *s, struct buf *error)
 	s->prev_crc = r.prev;
 	s->next_lsn = r.expect;
 	s->durable = r.expect - 1;
-	s->epoch = r.epoch + 1;
+	s->epoch = (r.epoch > s->epoch_floor ? r.epoch : s->epoch_floor) + 1;
 	if (s->readonly || !write_epoch(s))
 		return 0;
 	buf_addv(error, "log: cannot write: ", strerror(errno), NULL);

@@ -170,7 +170,7 @@ struct store {
 	uint32_t uidvalidity_last;
 	bool failed, closing, redoing;
 	bool readonly, rebuild; /* struct store_options */
-	uint64_t lsn_floor;     /* rebuild: numbers up to here were used by the checkpoint passed over */
+	uint64_t lsn_floor, epoch_floor; /* rebuild: used up to here by the checkpoint passed over */
 	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
 	int error;
 

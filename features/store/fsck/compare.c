@@ -95,6 +95,19 @@ static bool same_message(const struct message *x, const struct message *y)
 		x->prefix_size == y->prefix_size && x->blob == y->blob && x->prefix == y->prefix;
 }
 
+/* How many index entries name a blob: kept by checkpoints, counted anew by redo of the whole log. */
+static void compare_references(struct compare *c, const struct mailbox *m, uint32_t uid, uint64_t id)
+{
+	const struct blob *b = id && c->f->complete ? blob_find(c->state, id) : NULL;
+	uint32_t refs = b ? b->refs : 0; /* before the next look-up */
+
+	if (!b)
+		return;
+	b = blob_find(c->log, id);
+	if (b && b->refs != refs)
+		say(c, FSCK_INDEX, m, uid, "the number of references to its bytes differs from the log");
+}
+
 static void compare_message(struct compare *c, const struct mailbox *m, const struct mailbox *n,
 	const struct message *msg)
 {
@@ -104,6 +117,8 @@ static void compare_message(struct compare *c, const struct mailbox *m, const st
 	read_message(c, m, msg);
 	if (!in_log(c->f, msg->lsn))
 		return;
+	compare_references(c, m, msg->uid, msg->blob);
+	compare_references(c, m, msg->uid, msg->prefix);
 	if (!n || mailbox_message(n, msg->uid, &other) != 1)
 		say(c, FSCK_INDEX, m, msg->uid, "is not in the log");
 	else if (!same_message(msg, &other))

@@ -200,6 +200,7 @@ static void all_files_are_made_anew_after_all_were_deleted(void **state)
 	help_close(p);
 	remove_all(p, "idx");
 	remove_all(p, "kv");
+	remove_all(p, "map");
 	assert_int_equal(fsck(p, NULL, NULL), 1);
 	assert_said("checkpoint: ");
 	assert_said("fsck --repair");
@@ -286,7 +287,7 @@ static void a_newer_version_is_named_and_nothing_is_touched(void **state)
 static void a_flipped_bit_costs_one_message_at_most(void **state)
 {
 	struct spool *p = *state;
-	const char *dirs[] = {"log", "idx", "kv", ""};
+	const char *dirs[] = {"log", "idx", "kv", "map"};
 	char path[400], command[200];
 	unsigned good;
 
@@ -295,11 +296,11 @@ static void a_flipped_bit_costs_one_message_at_most(void **state)
 	assert_int_equal(system(command), 0);
 	snprintf(command, sizeof(command), "rm -rf %s; cp -a %s.copy %s", p->dir, p->dir, p->dir);
 	srand(7);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 80; i++) {
 		struct stat st;
 
-		if (i % 4 == 3)
-			snprintf(path, sizeof(path), "%s/%s", p->dir, i % 8 == 3 ? "spool" : "checkpoint");
+		if (i % 5 == 4)
+			snprintf(path, sizeof(path), "%s/%s", p->dir, i % 10 == 4 ? "spool" : "checkpoint");
 		else
 			path_of(p, dirs[i % 4], 0, path, sizeof(path));
 		assert_int_equal(stat(path, &st), 0);
