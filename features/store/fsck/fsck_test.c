@@ -96,7 +96,7 @@ static void path_of(struct spool *p, const char *dir, size_t number, char *path,
 
 static void remove_all(struct spool *p, const char *dir)
 {
-	char command[160];
+	char command[256];
 
 	snprintf(command, sizeof(command), "rm -rf %s/%s/*", p->dir, dir);
 	assert_int_equal(system(command), 0);
@@ -160,7 +160,7 @@ static void a_whole_spool_is_clean(void **state)
 static void a_spool_after_a_crash_is_clean_too(void **state)
 {
 	struct spool *p = *state;
-	char command[160];
+	char command[256];
 
 	help_deliver(help_inbox(p, "alice"), "", LETTER);
 	help_settle(p);
@@ -288,7 +288,7 @@ static void a_flipped_bit_costs_one_message_at_most(void **state)
 {
 	struct spool *p = *state;
 	const char *dirs[] = {"log", "idx", "kv", "map"};
-	char path[400], command[200];
+	char path[400], command[256];
 	unsigned good;
 
 	fill(p);
