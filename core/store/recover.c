@@ -495,11 +495,13 @@ int recover(struct store *s, struct buf *error)
 	if (r.records && !r.clean)
 		log_info("recovered", "records", log_num((int64_t)r.records), "lsn",
 			log_num((int64_t)r.expect - 1), NULL);
+	if (r.epoch < s->epoch_floor)
+		r.epoch = s->epoch_floor;
 	s->prev_crc = r.prev;
 	s->next_lsn = r.expect;
 	s->durable = r.expect - 1;
-	s->epoch = (r.epoch > s->epoch_floor ? r.epoch : s->epoch_floor) + 1;
-	if (s->readonly || !write_epoch(s))
+	s->epoch = r.epoch + 1;
+	if (!write_epoch(s))
 		return 0;
 	buf_addv(error, "log: cannot write: ", strerror(errno), NULL);
 	return -1;
