@@ -11,16 +11,21 @@
 #include <string.h>
 
 #include "core/lib/loop.h"
+#include "core/store/kv.h"
 #include "core/store/view.h"
 
 #define WHOLE_MAX (1u << 20) /* larger messages are verified by asking for one byte of them */
+
+struct ids {
+	uint64_t *v;
+	size_t n, cap;
+};
 
 struct compare {
 	struct fsck *f;
 	struct store *state, *log;
 	struct account *a, *b; /* the same account in both; b may be NULL */
 	struct buf text, bytes;
-	uint64_t done, total;
 	uint16_t space;
 };
 
@@ -227,26 +232,80 @@ static int compare_account(struct compare *c)
 	return answer;
 }
 
-static int each_account(void *arg, struct hash_node *node)
-{
-	struct compare *c = arg;
+/* ---- which accounts there are: those in memory, and those in the key-value files ---- */
 
-	c->a = hash_owner(node, struct account, by_name);
-	fsck_progress(c->f, "mailboxes", c->done++, c->total);
-	return compare_account(c);
+static int each_loaded(void *arg, struct hash_node *node)
+{
+	struct ids *ids = arg;
+
+	return vec_push(ids, hash_owner(node, struct account, by_name)->id);
 }
 
-/* An account that only the log knows. */
-static int each_in_log(void *arg, struct hash_node *node)
+static int each_stored(void *arg, struct str key, struct str value)
 {
-	struct compare *c = arg;
-	struct account *a = hash_owner(node, struct account, by_name), *other;
-	int found = account_open(c->state, account_name(a), false, &other);
+	struct cursor c = cursor_from(key);
+	struct ids *ids = arg;
+	uint64_t id = cursor_u64(&c);
 
-	c->a = a;
-	if (!found && c->f->complete)
-		say(c, FSCK_INDEX, NULL, 0, "is in the log and nowhere else");
-	return found < 0 ? -1 : 0;
+	(void)value;
+	return c.failed ? 0 : vec_push(ids, id);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int list_accounts(struct store *s, struct ids *ids)
+{
+	size_t to = 0;
+
+	if (hash_each(&s->accounts, each_loaded, ids) || store_kv_each(s, KV_SPACE_ACCOUNT, each_stored, ids))
+		return -1;
+	if (ids->n)
+		qsort(ids->v, ids->n, sizeof(*ids->v), by_number);
+	for (size_t i = 0; i < ids->n; i++)
+		if (!i || ids->v[i] != ids->v[i - 1])
+			ids->v[to++] = ids->v[i];
+	ids->n = to;
+	return 0;
+}
+
+static int compare_accounts(struct compare *c)
+{
+	struct ids ids = {0};
+	int answer = list_accounts(c->state, &ids), found;
+
+	for (size_t i = 0; !answer && i < ids.n; i++) {
+		fsck_progress(c->f, "accounts", i, ids.n);
+		found = account_get(c->state, ids.v[i], &c->a);
+		if (found > 0)
+			answer = compare_account(c);
+		else
+			fsck_report(c->f, FSCK_KEY, "kv", 0, "an account cannot be read");
+	}
+	free(ids.v);
+	return answer;
+}
+
+/* Accounts that only the log knows. */
+static int accounts_in_log(struct compare *c)
+{
+	struct account *other;
+	struct ids ids = {0};
+	int answer = list_accounts(c->log, &ids), found;
+
+	for (size_t i = 0; !answer && i < ids.n; i++) {
+		if (account_get(c->log, ids.v[i], &c->a) != 1)
+			continue;
+		found = account_open(c->state, account_name(c->a), false, &other);
+		if (!found && c->f->complete)
+			say(c, FSCK_INDEX, NULL, 0, "is in the log and nowhere else");
+	}
+	free(ids.v);
+	return answer;
 }
 
 /* ---- keys ---- */
@@ -288,7 +347,8 @@ static int each_key_in_log(void *arg, struct str key, struct str value)
 	(void)value;
 	buf_clear(&c->bytes);
 	found = store_kv_get(c->state, c->space, key, &c->bytes, &lsn);
-	if (!found && c->f->complete)
+	/* Spaces that expire by the day drop entries that the log still has. */
+	if (!found && c->f->complete && kv_class(c->space) == kv_class(KV_SPACE_FOREIGN))
 		say_key(c, key, "is in the log and nowhere else");
 	return found < 0 ? -1 : 0;
 }
@@ -334,9 +394,7 @@ int fsck_compare(struct fsck *f)
 	if (c.state)
 		c.log = look(f, l, true);
 	if (c.state && c.log) {
-		c.total = c.state->accounts.n;
-		answer = hash_each(&c.state->accounts, each_account, &c) ||
-			hash_each(&c.log->accounts, each_in_log, &c) || compare_keys(&c) ? -1 : 0;
+		answer = compare_accounts(&c) || accounts_in_log(&c) || compare_keys(&c) ? -1 : 0;
 	}
 	store_close(&c.log);
 	store_close(&c.state);
