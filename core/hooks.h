@@ -34,10 +34,24 @@ enum hook_result {
 	HOOK_FAIL, /* could not: core answers with a temporary error (4xx, NO) or logs and goes on */
 };
 
+/* What a SASL mechanism needs to have kept of a password: a line of the user's value in users.cdb. */
+struct sasl_kept {
+	const char *kind;     /* the line is "KIND$TEXT" */
+	const char *property; /* the name libsasl2 asks for it by */
+	bool base64;          /* libsasl2 gets the decoded TEXT, else the whole line */
+	/* Appends the line; called when a password is set.  NULL: another keeps it.  0 / -1 ENOMEM. */
+	int (*make)(struct str password, struct buf *out);
+	/* Appends a line that no password fits, for a user who has none; the same for the same seed in
+	 * all that a client can see, and cheap.  0 / -1 ENOMEM. */
+	int (*invent)(const unsigned char seed[32], struct buf *out);
+};
+
 /* A SASL mechanism as the gate offers it; its code is registered in the auth role only. */
 struct sasl_mech {
 	const char *name;
 	bool plaintext;  /* sends the password in clear: offered only on a secure connection */
+	bool anonymous;  /* proves nobody's identity */
+	const struct sasl_kept *kept; /* NULL: the password itself comes and is checked */
 	/* Calls sasl_server_add_plugin(); in auth, once, after sasl_server_init().  A SASL_ code. */
 	int (*add)(void);
 };

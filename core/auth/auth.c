@@ -13,6 +13,28 @@
 #include "core/lib/file.h"
 #include "core/lib/log.h"
 
+static int found(struct auth_exchange *x, int rc)
+{
+	if (rc < 0 && !x->unavailable) {
+		log_error("users.cdb cannot be read", "reason",
+			errno == EPROTO ? "damaged" : strerror(errno), NULL);
+		x->unavailable = true;
+	}
+	return rc;
+}
+
+/* The file's number, which stays; else one of this process. */
+static void take_key(struct auth *a)
+{
+	unsigned char key[32];
+
+	if (!a->has_key && users_find_key(a->users, key) == 1) {
+		memcpy(a->install_key, key, sizeof(key));
+		a->has_key = true;
+	}
+	explicit_bzero(key, sizeof(key));
+}
+
 int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r)
 {
 	struct auth *a = x->auth;
@@ -21,12 +43,19 @@ int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret 
 	pthread_mutex_lock(&a->users_lock);
 	rc = users_find(a->users, name, secret_r);
 	pthread_mutex_unlock(&a->users_lock);
-	if (rc < 0 && !x->unavailable) {
-		log_error("users.cdb cannot be read", "reason",
-			errno == EPROTO ? "damaged" : strerror(errno), NULL);
-		x->unavailable = true;
-	}
-	return rc;
+	return found(x, rc);
+}
+
+int auth_find_line(struct auth_exchange *x, struct str name, const char *kind, struct buf *line)
+{
+	struct auth *a = x->auth;
+	int rc;
+
+	pthread_mutex_lock(&a->users_lock);
+	take_key(a);
+	rc = users_find_line(a->users, name, kind, line);
+	pthread_mutex_unlock(&a->users_lock);
+	return found(x, rc);
 }
 
 static void destroy(struct auth_exchange *x)
@@ -92,6 +121,7 @@ static int start(struct auth *a, int dirfd, const char *hostname, struct buf *er
 	unsigned char nothing[32];
 
 	file_random(nothing, sizeof(nothing));
+	file_random(a->install_key, sizeof(a->install_key));
 	if (user_secret_make(STR("nobody"), CONFIG_SCRAM_ITERATIONS, &a->nobody))
 		return fail(error_r, "hashing");
 	/* No password has this hash. */

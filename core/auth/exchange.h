@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <sasl/sasl.h>
+#include <sasl/saslplug.h>
 
 #include "core/auth/auth.h"
 #include "core/auth/users.h"
@@ -31,6 +32,9 @@ struct auth {
 	pthread_mutex_t users_lock; /* held for one lookup */
 	struct users *users;
 	struct user_secret nobody; /* hashed against when there is no such user */
+	/* What is made up for unknown users comes from it (users_find_key()). */
+	unsigned char install_key[32];
+	bool has_key;
 
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t wake;
@@ -62,6 +66,7 @@ struct auth_exchange {
 	bool secure;
 	char service[16];
 	char mechanism[AUTH_MECHANISM_MAX + 1];
+	const struct sasl_mech *mech; /* SASL, when there is such a one */
 	struct buf user, password; /* LOGIN, zero-terminated */
 	struct buf response;       /* SASL */
 	bool has_response, finished;
@@ -71,6 +76,7 @@ struct auth_exchange {
 	sasl_callback_t callbacks[AUTH_CALLBACKS];
 	bool unavailable; /* the users could not be looked up */
 	bool hashed;      /* a password was tried */
+	bool looked_up;   /* a mechanism went on with what is kept of a user, or with something made up */
 
 	enum prelogin_auth status;
 	struct buf data, account;
@@ -96,7 +102,15 @@ void auth_workers_hand_back(struct auth_exchange *x);
 /* The next one that came back, or NULL. */
 struct auth_exchange *auth_workers_done(struct auth *a);
 
-/* Looks a user up, from any thread.  Answers as users_find(). */
+/* Look a user up, from any thread.  Answers as users_find() and users_find_line(). */
 int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r);
+int auth_find_line(struct auth_exchange *x, struct str name, const char *kind, struct buf *line);
+
+/* libsasl2 finds users by the auxprop plugin of that name. */
+#define AUTH_USERS_PLUGIN "satchel"
+int auth_lookup_init(const sasl_utils_t *utils, int max_version, int *version_r,
+	sasl_auxprop_plug_t **plugin_r, const char *name);
+/* Before anything else of libsasl2 is called: memory that wipes itself. */
+void auth_memory_start(void);
 
 #endif

@@ -14,8 +14,8 @@
 #include "core/hooks.h"
 #include "core/lib/log.h"
 
-#define USERS_PLUGIN "satchel"
-#define SECRET_PROPERTY "authPassword" /* RFC 3112, the form of RFC 5803 */
+/* Not a name, see user_name_clean(). */
+#define NOBODY "/"
 
 static void *mutex_new(void)
 {
@@ -52,7 +52,7 @@ static int on_getopt(void *context, const char *plugin, const char *option, cons
 	if (strcmp(option, "pwcheck_method") == 0)
 		*result = "";
 	else if (strcmp(option, "auxprop_plugin") == 0)
-		*result = USERS_PLUGIN;
+		*result = AUTH_USERS_PLUGIN;
 	else
 		return SASL_FAIL;
 	if (len)
@@ -77,8 +77,13 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 
 	(void)conn;
 	(void)realm;
-	if (user_name_clean((struct str){in, len}, &clean))
-		return errno == EINVAL ? SASL_NOUSER : SASL_NOMEM;
+	if (user_name_clean((struct str){in, len}, &clean)) {
+		if (errno != EINVAL)
+			return SASL_NOMEM;
+		/* The exchange goes on, and fails as for any unknown name. */
+		if (buf_adds(&clean, NOBODY))
+			return SASL_NOMEM;
+	}
 	if (clean.len >= max) {
 		buf_free(&clean);
 		return SASL_BUFOVER;
@@ -129,77 +134,6 @@ static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, cons
 	return found && fits == 1 ? SASL_OK : SASL_BADAUTH;
 }
 
-/* The exchange that a library call belongs to. */
-static struct auth_exchange *exchange_of(const sasl_server_params_t *params)
-{
-	sasl_callback_ft proc;
-	void *context = NULL;
-
-	if (params->utils->getcallback(params->utils->conn, SASL_CB_SERVER_USERDB_CHECKPASS, &proc,
-		    &context) != SASL_OK)
-		return NULL;
-	return context;
-}
-
-static int fill_property(sasl_server_params_t *params, const char *name,
-	const struct user_secret *secret)
-{
-	struct buf text = {0};
-	int rc = SASL_NOMEM;
-
-	if (!user_secret_format(secret, &text))
-		rc = params->utils->prop_set(params->propctx, name, buf_str(&text).p,
-			(int)text.len);
-	buf_wipe(&text);
-	return rc;
-}
-
-/* What a mechanism asks to know of a user: the stored secret, nothing else.  SASL_OK whenever the
- * user exists, also when nothing was asked. */
-static int on_lookup(void *context, sasl_server_params_t *params, unsigned flags, const char *user,
-	unsigned len)
-{
-	struct auth_exchange *x = exchange_of(params);
-	const struct propval *p;
-	struct user_secret secret;
-	int found, rc = SASL_OK;
-
-	(void)context;
-	if (!x || !user)
-		return SASL_BADPARAM;
-	found = auth_find_user(x, (struct str){user, len}, &secret);
-	if (found <= 0)
-		return found ? SASL_UNAVAIL : SASL_NOUSER;
-	for (p = params->utils->prop_get(params->propctx); p && p->name && rc == SASL_OK; p++) {
-		/* A property of the authentication identity has a star in front. */
-		bool of_authid = p->name[0] == '*';
-
-		if (of_authid == !(flags & SASL_AUXPROP_AUTHZID) && !p->values &&
-				strcmp(p->name + of_authid, SECRET_PROPERTY) == 0)
-			rc = fill_property(params, p->name, &secret);
-	}
-	mbedtls_platform_zeroize(&secret, sizeof(secret));
-	return rc;
-}
-
-static char plugin_name[] = USERS_PLUGIN;
-static sasl_auxprop_plug_t users_plugin = {
-	.auxprop_lookup = on_lookup,
-	.name = plugin_name,
-};
-
-static int init_users_plugin(const sasl_utils_t *utils, int max_version, int *version_r,
-	sasl_auxprop_plug_t **plugin_r, const char *name)
-{
-	(void)utils;
-	(void)name;
-	if (max_version < SASL_AUXPROP_PLUG_VERSION)
-		return SASL_BADVERS;
-	*version_r = SASL_AUXPROP_PLUG_VERSION;
-	*plugin_r = &users_plugin;
-	return SASL_OK;
-}
-
 /* The library keeps functions of all kinds in one type and casts them back. */
 #define CALLBACK(function) ((sasl_callback_ft)(void (*)(void))(function))
 
@@ -230,11 +164,12 @@ int auth_sasl_start(struct auth *a, struct buf *error_r)
 	int rc;
 
 	(void)a;
+	auth_memory_start();
 	sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
 	/* Without a name the library looks for no configuration file. */
 	rc = sasl_server_init(global_callbacks, NULL);
 	if (rc == SASL_OK)
-		rc = sasl_auxprop_add_plugin(USERS_PLUGIN, init_users_plugin);
+		rc = sasl_auxprop_add_plugin(AUTH_USERS_PLUGIN, auth_lookup_init);
 	if (rc != SASL_OK) {
 		buf_addv(error_r, "libsasl2: ", sasl_errstring(rc, NULL, NULL), NULL);
 		goto stop_sasl;
@@ -266,13 +201,26 @@ static void set_callbacks(struct auth_exchange *x)
 	memcpy(x->callbacks, all, sizeof(all));
 }
 
+static const struct sasl_mech *find_mech(const struct auth_exchange *x)
+{
+	FEATURE_EACH (f) {
+		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++)
+			if (x->kind == AUTH_SASL && strcmp(m->name, x->mechanism) == 0)
+				return m;
+	}
+	return NULL;
+}
+
 static int open_conn(struct auth_exchange *x)
 {
 	sasl_security_properties_t props = {
-		.security_flags = SASL_SEC_NOANONYMOUS | (x->secure ? 0 : SASL_SEC_NOPLAINTEXT),
+		.security_flags = x->secure ? 0 : SASL_SEC_NOPLAINTEXT,
 	};
 	int rc;
 
+	x->mech = find_mech(x);
+	if (!x->mech || !x->mech->anonymous)
+		props.security_flags |= SASL_SEC_NOANONYMOUS;
 	set_callbacks(x);
 	/* The host name is always given: else the library would ask the network for it. */
 	rc = sasl_server_new(x->service, x->auth->hostname, NULL, NULL, NULL, x->callbacks, 0,
@@ -339,7 +287,6 @@ static void judge(struct auth_exchange *x, int rc)
 	case SASL_CONTINUE:
 		x->status = PRELOGIN_AUTH_CONTINUE;
 		break;
-	case SASL_FAIL:
 	case SASL_NOMEM:
 	case SASL_UNAVAIL:
 	case SASL_TRYAGAIN:
@@ -352,6 +299,12 @@ static void judge(struct auth_exchange *x, int rc)
 	case SASL_ENCRYPT:
 	case SASL_TOOWEAK:
 		refuse(x, "this mechanism needs a secure connection");
+		break;
+	case SASL_FAIL: /* some plugins say so of what they cannot read */
+		if (x->kind == AUTH_LOGIN)
+			x->status = PRELOGIN_AUTH_UNAVAILABLE;
+		else
+			refuse(x, "malformed response");
 		break;
 	case SASL_BADPROT:
 	case SASL_BADPARAM:
@@ -366,7 +319,7 @@ static void even_out(struct auth_exchange *x)
 {
 	struct str any = STR("any");
 
-	if (x->status == PRELOGIN_AUTH_FAILED && !x->hashed)
+	if (x->status == PRELOGIN_AUTH_FAILED && !x->hashed && !x->looked_up)
 		(void)user_secret_check(&x->auth->nobody, any);
 }
 

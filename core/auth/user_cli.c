@@ -10,6 +10,7 @@
 #include "core/auth/user_edit.h"
 #include "core/auth/user_import.h"
 #include "core/auth/user_password.h"
+#include "core/auth/user_value.h"
 #include "core/lib/file.h"
 
 #include <mbedtls/platform_util.h>
@@ -62,17 +63,14 @@ static int save(struct cli *c, struct user_edit *e)
 static int make_secret(struct cli *c, struct buf *text)
 {
 	struct buf password = {0};
-	struct user_secret secret;
 	int rc = FAILED;
 
 	if (user_password_ask(&password, &c->error))
 		goto wipe_password;
-	if (user_secret_make(buf_str(&password), CONFIG_SCRAM_ITERATIONS, &secret) ||
-			user_secret_format(&secret, text))
+	if (user_value_make(buf_str(&password), CONFIG_SCRAM_ITERATIONS, text))
 		rc = failed(c, strerror(errno));
 	else
 		rc = DONE;
-	mbedtls_platform_zeroize(&secret, sizeof(secret));
 wipe_password:
 	buf_wipe(&password);
 	return rc;
@@ -181,11 +179,9 @@ static int put_line(struct user_edit *e, const struct user_line *line)
 	struct buf text = {0};
 	int rc;
 
-	if (line->is_secret)
-		rc = user_secret_parse(line->password, &secret);
-	else
-		rc = user_secret_make(line->password, CONFIG_SCRAM_ITERATIONS, &secret);
-	if (!rc)
+	if (!line->is_secret)
+		rc = user_value_make(line->password, CONFIG_SCRAM_ITERATIONS, &text);
+	else if (!(rc = user_secret_parse(line->password, &secret)))
 		rc = user_secret_format(&secret, &text);
 	if (!rc)
 		rc = user_edit_put(e, line->name, buf_str(&text));

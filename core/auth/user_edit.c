@@ -12,6 +12,7 @@
 
 #include "core/auth/user_file.h"
 #include "core/lib/file.h"
+#include "core/lib/text.h"
 #include "core/lib/vec.h"
 
 #define LOCK_FILE "users.lock"
@@ -57,6 +58,30 @@ static int add_entry(struct user_edit *e, struct str name, struct str secret)
 	return 0;
 }
 
+static int load_one(struct user_edit *e, struct str name, struct str value)
+{
+	if (!str_eq(name, STR(USER_KEY_NAME)))
+		return add_entry(e, name, value);
+	e->key = arena_str(&e->arena, value);
+	return e->key.p ? 0 : -1;
+}
+
+static int make_key(struct user_edit *e)
+{
+	struct buf text = {0};
+	char bytes[32];
+
+	file_random(bytes, sizeof(bytes));
+	if (!text_base64_encode(&text, (struct str){bytes, sizeof(bytes)}))
+		e->key = arena_str(&e->arena, buf_str(&text));
+	explicit_bzero(bytes, sizeof(bytes));
+	buf_wipe(&text);
+	if (e->key.p)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
 static int load(struct user_edit *e, struct buf *error_r)
 {
 	struct user_file f = {.dirfd = e->dirfd, .name = USERS_FILE, .kind = STR("users")};
@@ -66,7 +91,7 @@ static int load(struct user_edit *e, struct buf *error_r)
 
 	while (rc == 1) {
 		rc = user_file_next(&f, &pos, &name, &value);
-		if (rc == 1 && add_entry(e, name, value))
+		if (rc == 1 && load_one(e, name, value))
 			rc = -1;
 	}
 	if (rc < 0 && errno == EPROTO)
@@ -181,6 +206,9 @@ static int build(const struct user_edit *e, bool with_secrets, struct str kind, 
 		if (cdb_make_add(&m, name.p, (unsigned)name.len, value.p, (unsigned)value.len))
 			goto finish_make;
 	}
+	if (with_secrets && cdb_make_add(&m, USER_KEY_NAME, sizeof(USER_KEY_NAME) - 1, e->key.p,
+				    (unsigned)e->key.len))
+		goto finish_make;
 	rc = 0;
 
 finish_make:
@@ -237,6 +265,8 @@ static int write_users(const struct user_edit *e, struct buf *error_r)
 int user_edit_save(struct user_edit *e, struct buf *error_r)
 {
 	user_edit_settle(e);
+	if (!e->key.p && make_key(e))
+		return fail(error_r, "cannot write", USERS_FILE);
 	/* In this order a crash in between leaves mail accepted for somebody who cannot read it
 	 * yet, or refused for somebody who is being deleted: a new login never lacks its mail. */
 	return write_accounts(e, error_r) ? -1 : write_users(e, error_r);

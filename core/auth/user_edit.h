@@ -24,6 +24,7 @@ struct user_edit {
 	struct arena arena;
 	struct user_entry *v;
 	size_t n, cap;
+	struct str key; /* the installation's, kept from the old file or made by user_edit_save() */
 };
 
 /* Takes the lock if `write` (waiting for at most 10 s), and loads what is there.  dirfd must stay

@@ -91,7 +91,7 @@ void user_pbkdf2(struct str password, struct str salt, uint32_t iterations,
 	mbedtls_platform_zeroize(u, sizeof(u));
 }
 
-static void hmac_once(const unsigned char key[HASH], struct str text, unsigned char out[HASH])
+void user_hmac(const unsigned char key[HASH], struct str text, unsigned char out[HASH])
 {
 	mbedtls_sha256_context work;
 	struct hmac h;
@@ -114,9 +114,9 @@ void user_secret_derive(struct str password, uint32_t iterations, struct str sal
 	secret_r->salt_len = (uint32_t)(salt.len < USER_SALT_MAX ? salt.len : USER_SALT_MAX);
 	memcpy(secret_r->salt, salt.p, secret_r->salt_len);
 	user_pbkdf2(password, bytes(secret_r->salt, secret_r->salt_len), iterations, salted);
-	hmac_once(salted, STR("Client Key"), client);
+	user_hmac(salted, STR("Client Key"), client);
 	(void)mbedtls_sha256(client, HASH, secret_r->stored_key, 0);
-	hmac_once(salted, STR("Server Key"), secret_r->server_key);
+	user_hmac(salted, STR("Server Key"), secret_r->server_key);
 	mbedtls_platform_zeroize(salted, sizeof(salted));
 	mbedtls_platform_zeroize(client, sizeof(client));
 }

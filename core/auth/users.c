@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/auth/user_file.h"
+#include "core/auth/user_value.h"
+#include "core/lib/text.h"
 
 struct users {
 	struct user_file file;
@@ -35,22 +38,64 @@ void users_close(struct users **u)
 	*u = NULL;
 }
 
-int users_find(struct users *u, struct str name, struct user_secret *secret_r)
+static int find_value(struct users *u, struct str name, struct str *value_r)
 {
 	struct buf clean = {0};
-	struct str value;
 	int rc;
 
 	if (user_name_clean(name, &clean))
 		return errno == EINVAL ? 0 : -1;
 	rc = user_file_refresh(&u->file);
 	if (rc == 1)
-		rc = user_file_find(&u->file, buf_str(&clean), &value);
-	if (rc == 1 && user_secret_parse(value, secret_r)) {
+		rc = user_file_find(&u->file, buf_str(&clean), value_r);
+	buf_free(&clean);
+	return rc;
+}
+
+int users_find(struct users *u, struct str name, struct user_secret *secret_r)
+{
+	struct str value, line;
+	int rc = find_value(u, name, &value);
+
+	if (rc == 1 && (!user_value_find(value, STR("SCRAM-SHA-256"), &line) ||
+			       user_secret_parse(line, secret_r))) {
 		errno = EPROTO;
 		rc = -1;
 	}
-	buf_free(&clean);
+	return rc;
+}
+
+int users_find_line(struct users *u, struct str name, const char *kind, struct buf *line)
+{
+	struct str value, found;
+	int rc = find_value(u, name, &value);
+
+	if (rc != 1)
+		return rc;
+	if (!user_value_find(value, str_from(kind), &found)) {
+		if (strcmp(kind, "SCRAM-SHA-256") != 0)
+			return 0;
+		errno = EPROTO; /* everybody has that one */
+		return -1;
+	}
+	return buf_addstr(line, found) ? -1 : 1;
+}
+
+int users_find_key(struct users *u, unsigned char key_r[32])
+{
+	struct buf key = {0};
+	struct str value;
+	int rc = user_file_refresh(&u->file);
+
+	if (rc == 1)
+		rc = user_file_find(&u->file, STR(USER_KEY_NAME), &value);
+	if (rc == 1 && (text_base64_decode(&key, value, true) || key.len != 32)) {
+		errno = EPROTO;
+		rc = -1;
+	}
+	if (rc == 1)
+		memcpy(key_r, buf_str(&key).p, 32);
+	buf_wipe(&key);
 	return rc;
 }
 

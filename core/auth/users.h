@@ -20,6 +20,8 @@
 #define USER_ITERATIONS_MAX 1000000
 /* The longest text of a secret, see user_secret_format(). */
 #define USER_SECRET_TEXT_MAX 256
+/* A key of users.cdb that no user can have: a random number of this installation, in base64. */
+#define USER_KEY_NAME "/key"
 
 struct user_secret {      /* SCRAM-SHA-256 (RFC 5803, RFC 7677) */
 	uint32_t iterations;
@@ -43,6 +45,12 @@ void users_close(struct users **u);
 /* 1 found, 0 no such user (also: no file, or not a name at all), -1 could not look (errno; EPROTO:
  * the file or the secret is damaged).  Not to be called by two threads at once. */
 int users_find(struct users *u, struct str name, struct user_secret *secret_r);
+/* Appends the user's line of that kind (core/auth/user_value.h).  1, 0 no such user or no such line,
+ * -1 as users_find(). */
+int users_find_line(struct users *u, struct str name, const char *kind, struct buf *line);
+/* The random number kept under USER_KEY_NAME, for what must differ between installations and stay
+ * the same over restarts.  1, 0 there is none, -1. */
+int users_find_key(struct users *u, unsigned char key_r[32]);
 
 /* Derives a secret from a password with a fresh salt.  0, or -1 (EINVAL: password empty, over
  * USER_PASSWORD_MAX, or with a NUL in it; iterations out of range). */
@@ -58,6 +66,8 @@ int user_secret_format(const struct user_secret *secret, struct buf *out);
 int user_secret_parse(struct str text, struct user_secret *secret_r);
 /* PBKDF2-HMAC-SHA-256 (RFC 8018 5.2), 32 bytes. */
 void user_pbkdf2(struct str password, struct str salt, uint32_t iterations, unsigned char key_r[32]);
+/* HMAC-SHA-256 (RFC 2104). */
+void user_hmac(const unsigned char key[32], struct str text, unsigned char out[32]);
 
 struct accounts; /* an open accounts.cdb that notices replacement */
 /* dirfd is kept by the caller and must stay open. */

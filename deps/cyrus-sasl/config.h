@@ -37,9 +37,17 @@ int satchel_no_addrinfo(const char *node, const char *service, const struct addr
 
 /* format.c: no stdio and no resolver for the few places that would use them. */
 #define snprintf satchel_sasl_snprintf
+#define sprintf satchel_sasl_sprintf
 #define printf satchel_sasl_printf
 #define getaddrinfo satchel_sasl_getaddrinfo
 #define freeaddrinfo satchel_sasl_freeaddrinfo
+
+/* mechanisms.patch: 0 if n bytes are the same, in a time that does not tell where they differ.  In
+ * plugins.c. */
+int satchel_differ(const void *a, const void *b, size_t n);
+
+/* CRAM-MD5 checks against the prepared HMAC state, so that the password itself need not be kept. */
+#define OBSOLETE_CRAM_ATTR 1
 
 #define PACKAGE "cyrus-sasl"
 #define VERSION "2.1.28"

@@ -3,7 +3,7 @@
  * What libsasl2 would take from stdio and the resolver; config.h renames its calls to these, so that
  * a program which prints nothing and looks up no host names need not carry them.
  *
- * snprintf knows %s %.*s %c %d %i %u %lu %x %X %o %%, without padding. printf is used to list
+ * snprintf knows %s %.*s %c %d %i %u %lu %x %X %o %%, and leading zeros of %x (%08x). printf is used to list
  * plugins on a terminal, which nobody asks for. Host names are never looked up: the server gives
  * its own name to sasl_server_new() and sets no address properties.
  */
@@ -13,6 +13,7 @@
 #include <string.h>
 
 int satchel_sasl_snprintf(char *out, size_t size, const char *format, ...);
+int satchel_sasl_sprintf(char *out, const char *format, ...);
 int satchel_sasl_printf(const char *format, ...);
 int satchel_sasl_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 	struct addrinfo **list_r);
@@ -52,7 +53,8 @@ static void put(struct sink *s, const char *bytes, size_t count)
 	}
 }
 
-static void put_number(struct sink *s, unsigned long value, unsigned base, const char *digits)
+static void put_number(struct sink *s, unsigned long value, unsigned base, const char *digits,
+	unsigned width)
 {
 	char text[sizeof(value) * 8];
 	size_t at = sizeof(text);
@@ -61,6 +63,8 @@ static void put_number(struct sink *s, unsigned long value, unsigned base, const
 		text[--at] = digits[value % base];
 		value /= base;
 	} while (value);
+	while (sizeof(text) - at < width && at)
+		text[--at] = '0';
 	put(s, text + at, sizeof(text) - at);
 }
 
@@ -68,7 +72,7 @@ static void put_signed(struct sink *s, long value)
 {
 	if (value < 0)
 		put(s, "-", 1);
-	put_number(s, value < 0 ? 0 - (unsigned long)value : (unsigned long)value, 10, "0123456789");
+	put_number(s, value < 0 ? 0 - (unsigned long)value : (unsigned long)value, 10, "0123456789", 0);
 }
 
 static unsigned long take_unsigned(va_list *ap, int is_long)
@@ -81,6 +85,7 @@ static const char *convert(struct sink *s, const char *format, va_list *ap)
 {
 	const char *text;
 	size_t limit = (size_t)-1;
+	unsigned width = 0;
 	int is_long = 0;
 	char c;
 
@@ -88,6 +93,8 @@ static const char *convert(struct sink *s, const char *format, va_list *ap)
 		limit = (size_t)va_arg(*ap, int);
 		format += 2;
 	}
+	for (; *format >= '0' && *format <= '9'; format++)
+		width = width * 10 + (unsigned)(*format - '0');
 	for (; *format == 'l'; format++)
 		is_long = 1;
 	switch (*format) {
@@ -105,16 +112,16 @@ static const char *convert(struct sink *s, const char *format, va_list *ap)
 		put_signed(s, is_long ? va_arg(*ap, long) : va_arg(*ap, int));
 		break;
 	case 'u':
-		put_number(s, take_unsigned(ap, is_long), 10, "0123456789");
+		put_number(s, take_unsigned(ap, is_long), 10, "0123456789", 0);
 		break;
 	case 'o':
-		put_number(s, take_unsigned(ap, is_long), 8, "01234567");
+		put_number(s, take_unsigned(ap, is_long), 8, "01234567", 0);
 		break;
 	case 'x':
-		put_number(s, take_unsigned(ap, is_long), 16, "0123456789abcdef");
+		put_number(s, take_unsigned(ap, is_long), 16, "0123456789abcdef", width);
 		break;
 	case 'X':
-		put_number(s, take_unsigned(ap, is_long), 16, "0123456789ABCDEF");
+		put_number(s, take_unsigned(ap, is_long), 16, "0123456789ABCDEF", width);
 		break;
 	case '\0':
 		return format;
@@ -124,20 +131,37 @@ static const char *convert(struct sink *s, const char *format, va_list *ap)
 	return format + 1;
 }
 
+static void format_all(struct sink *s, const char *format, va_list *ap)
+{
+	while (*format) {
+		if (*format == '%')
+			format = convert(s, format + 1, ap);
+		else
+			put(s, format++, 1);
+	}
+	if (s->size)
+		s->out[s->used < s->size ? s->used : s->size - 1] = '\0';
+}
+
 int satchel_sasl_snprintf(char *out, size_t size, const char *format, ...)
 {
 	struct sink s = {out, size, 0};
 	va_list ap;
 
 	va_start(ap, format);
-	while (*format) {
-		if (*format == '%')
-			format = convert(&s, format + 1, &ap);
-		else
-			put(&s, format++, 1);
-	}
+	format_all(&s, format, &ap);
 	va_end(ap);
-	if (size)
-		out[s.used < size ? s.used : size - 1] = '\0';
+	return (int)s.used;
+}
+
+/* The library has measured what it formats without a bound. */
+int satchel_sasl_sprintf(char *out, const char *format, ...)
+{
+	struct sink s = {out, (size_t)-1, 0};
+	va_list ap;
+
+	va_start(ap, format);
+	format_all(&s, format, &ap);
+	va_end(ap);
 	return (int)s.used;
 }

@@ -19,6 +19,16 @@ int satchel_no_addrinfo(const char *node, const char *service, const struct addr
 	return EAI_FAIL;
 }
 
+int satchel_differ(const void *a, const void *b, size_t n)
+{
+	const volatile unsigned char *x = a, *y = b;
+	unsigned char differ = 0;
+
+	while (n--)
+		differ |= *x++ ^ *y++;
+	return differ;
+}
+
 int _sasl_load_plugins(const add_plugin_list_t *entrypoints,
 	const sasl_callback_t *getpath_callback, const sasl_callback_t *verifyfile_callback)
 {

@@ -26,7 +26,7 @@ struct client {
 	struct auth_exchange *x;
 	int answers, due;
 	enum prelogin_auth last;
-	bool want_ok;
+	bool want_ok, scram;
 };
 
 static void put_all(void)
@@ -78,7 +78,7 @@ static void answered(struct auth_exchange *x, void *arg, const struct auth_answe
 	c->last = a->status;
 	if (a->status == PRELOGIN_AUTH_CONTINUE) {
 		c->due++;
-		auth_step(x, STR("\0a\0a"));
+		auth_step(x, c->scram ? STR("n,,n=a,r=abcdefgh") : STR("\0a\0a"));
 	}
 }
 
@@ -86,9 +86,10 @@ static void start(struct auth *a, struct client *c, int i)
 {
 	char name[2] = {(char)('a' + i % USERS), '\0'};
 
-	*c = (struct client){.due = 1, .want_ok = i % 3 != 0};
+	*c = (struct client){.due = 1, .want_ok = i % 3 != 0, .scram = i % 2};
 	if (i % 5 == 0)
-		c->x = auth_sasl(a, "imap", true, STR("::1"), STR("PLAIN"), STR_NULL, answered, c);
+		c->x = auth_sasl(a, "imap", true, STR("::1"),
+			c->scram ? STR("SCRAM-SHA-256") : STR("PLAIN"), STR_NULL, answered, c);
 	else
 		c->x = auth_login(a, "imap", true, STR("::1"), str_from(name),
 			c->want_ok ? str_from(name) : STR("wrong"), answered, c);
