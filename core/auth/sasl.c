@@ -74,10 +74,11 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 {
 	struct auth_exchange *x = context;
 	struct buf clean = {0};
+	bool is_name = !user_name_clean((struct str){in, len}, &clean);
 
 	(void)conn;
 	(void)realm;
-	if (user_name_clean((struct str){in, len}, &clean)) {
+	if (!is_name) {
 		if (errno != EINVAL)
 			return SASL_NOMEM;
 		/* The exchange goes on, and fails as for any unknown name. */
@@ -94,7 +95,8 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 	/* For the log: after a failure the library knows it no more. */
 	if (flags & SASL_CU_AUTHID) {
 		buf_clear(&x->tried);
-		buf_addstr(&x->tried, buf_str(&clean));
+		if (is_name)
+			buf_addstr(&x->tried, buf_str(&clean));
 	}
 	buf_free(&clean);
 	return SASL_OK;

@@ -32,7 +32,7 @@ def check_off(server, mechanism):
     # The LOGIN command and the form of all stored secrets have these names.
     if mechanism not in ("LOGIN", "SCRAM-SHA-256"):
         with open(server.binary, "rb") as file:
-            assert mechanism.encode() not in file.read()
+            assert b"\0" + mechanism.encode() not in file.read()
 
 
 def check_announced(server, mechanism):

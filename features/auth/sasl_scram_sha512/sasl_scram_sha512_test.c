@@ -22,8 +22,12 @@ static const struct satchel_scram hash = {.mechanism = "SCRAM-SHA-512", .size = 
 #define MESSAGE \
 	"n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0," \
 	"s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-static const char proof[] = "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==";
-static const char verifier[] = "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==";
+static const char proof[] =
+	"gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN"
+	"8PPC6wdp6dybEmDYXYTxwnYPJQ==";
+static const char verifier[] =
+	"ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSe"
+	"VGT4+5ZxXnJq199RVG2rR7N7Zw==";
 
 /* The Nth of the two keys at the end of a secret's text. */
 static void key_of(struct str text, int n, struct buf *key)
