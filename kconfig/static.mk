@@ -5,8 +5,11 @@ OPT := $(if $(CONFIG_OPTIMIZE_SPEED),-O2,-Os)
 HARDEN := -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables
 STATIC_CFLAGS := $(COMMON) $(OPT) $(HARDEN) $(if $(CONFIG_DEBUG_INFO),-g) $(musl-cflags)
+# 8 bytes for up to 64 pointers that the program adjusts at start, instead of 24 for each; musl reads
+# them since 1.2.4, older linkers do not write them.
+relr := $(if $(findstring pack-relative-relocs,$(shell $(CC) -Wl,--help 2>/dev/null)),$(comma)-z$(comma)pack-relative-relocs)
 STATIC_LDFLAGS := -static-pie -fPIE -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack \
-	-Wl,-z,noseparate-code,--build-id=none,--sort-section=name
+	-Wl,-z,noseparate-code,--build-id=none,--sort-section=name$(relr)
 static-obj := $(SRC:%.c=$(O)/obj/%.o)
 
 $(O)/obj/%.o: %.c $(O)/obj/flags | $(call dep-stamps,static)
@@ -15,7 +18,7 @@ $(O)/obj/%.o: %.c $(O)/obj/flags | $(call dep-stamps,static)
 	$(Q)$(CC) $(STATIC_CFLAGS) $(CPPFLAGS) $(call dep-include,static) -MMD -c -o $@ $<
 	$(Q)kconfig/fixdep.sh $(@:.o=.d) $(GEN)
 
-$(O)/satchel.debug: $(static-obj) $(call dep-stamps,static) $(O)/obj/list
+$(O)/satchel.debug: $(static-obj) $(call dep-stamps,static) $(O)/obj/list $(O)/obj/flags
 	$(call say,LD,$@)
 	$(Q)$(CC) $(STATIC_CFLAGS) $(STATIC_LDFLAGS) -Wl,-Map,$(O)/satchel.map -o $@ $(static-obj) \
 		$(call dep-libs,static)
@@ -31,7 +34,7 @@ $(O)/satchel: $(O)/satchel.debug
 # A source file that came or went must link again, another compiler or flag compiles again.
 keep-in = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(O)/obj/flags: FORCE
-	@$(call keep-in,$(CC) $(HOSTCC) $(HOSTCLANG) $(filter-out -Werror,$(STATIC_CFLAGS)))
+	@$(call keep-in,$(CC) $(HOSTCC) $(HOSTCLANG) $(filter-out -Werror,$(STATIC_CFLAGS)) $(STATIC_LDFLAGS))
 $(O)/obj/list: FORCE
 	@$(call keep-in,$(SRC))
 -include $(static-obj:.o=.d)
