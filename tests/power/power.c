@@ -10,6 +10,8 @@
  *   power count                 how many calls an undisturbed life makes
  *   power cut FROM TO STEP      cuts at those calls, plain and torn
  *   power fail FROM TO STEP     fails single calls with EIO and ENOSPC instead
+ *   power random SEED COUNT     cuts lives of other seeds anywhere; what was not synced arrives or
+ *                               does not, by chance
  *
  * Prints one line for a broken invariant, naming it, and exits 1.
  */
@@ -43,7 +45,7 @@ static struct store *s;
 static char dir[64];
 static const char *what;  /* the disturbance, for messages */
 static unsigned long at;
-static unsigned seed;
+static unsigned seed, life_seed = 20250101;
 static uint64_t epoch_seen;
 static uint32_t validity_acked;
 
@@ -56,7 +58,8 @@ static size_t seen_n;
 
 static void broken(const char *invariant, const char *detail)
 {
-	printf("INVARIANT %s: broken by %s at call %lu: %s\n", invariant, what, at, detail);
+	printf("INVARIANT %s: broken by %s at call %lu of life %u: %s\n", invariant, what, at, life_seed,
+		detail);
 	exit(1);
 }
 
@@ -130,14 +133,15 @@ static void add_mailbox(struct buf *b, const struct mailbox *m)
 			add_message(b, m, &msg);
 }
 
-static const char *const names[] = {"alice", "bob", "carol"};
+#define ACCOUNTS 6
+static const char *const names[ACCOUNTS] = {"alice", "bob", "carol", "dora", "emil", "fritz"};
 
 static char *state(void)
 {
 	struct buf b = {0};
 	struct account *a;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < ACCOUNTS; i++) {
 		if (account_open(s, str_from(names[i]), false, &a) != 1)
 			continue;
 		buf_addv(&b, "account ", names[i], " modseq ", NULL);
@@ -242,6 +246,8 @@ static void change_names(struct account *a)
 		mailbox_delete(a, str_from(name), NULL);
 		break;
 	case 1:
+		if (!chance(3))
+			snprintf(other, sizeof(other), "INBOX");
 		mailbox_rename(a, str_from(other), chance(2) ? STR("folder3") : STR("moved/here"), NULL);
 		break;
 	case 2:
@@ -254,7 +260,7 @@ static void change_names(struct account *a)
 
 static void operate(int n)
 {
-	struct account *a = account((int)chance(3));
+	struct account *a = account((int)chance(chance(3) ? 3 : ACCOUNTS));
 	struct mailbox *m = any_mailbox(a);
 	char text[16];
 
@@ -318,6 +324,8 @@ static void one_operation(void)
 	store_begin(s);
 	operate(ops_n);
 	store_end(s);
+	if (!chance(15))
+		store_checkpoint_begin(s);
 	op->w.done = acked;
 	op->state = state();
 	store_wait(s, &op->w, store_last_lsn(s));
@@ -376,7 +384,7 @@ static uint32_t highest_validity(void)
 	uint32_t highest = 0;
 	struct account *a;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < ACCOUNTS; i++) {
 		if (account_open(s, str_from(names[i]), false, &a) != 1)
 			continue;
 		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
@@ -497,7 +505,7 @@ static void begin(void)
 	if (!mkdtemp(dir))
 		abort();
 	loop = loop_new();
-	seed = 20250101;
+	seed = life_seed;
 	epoch_seen = validity_acked = 0;
 	io_fault_begin(dir);
 }
@@ -523,15 +531,16 @@ static void lives(void)
 		life(10);
 }
 
-static void cut(unsigned long n, bool torn)
+static void cut(unsigned long n, bool torn, uint64_t scatter)
 {
 	begin();
 	at = n;
-	what = torn ? "torn cut" : "cut";
+	what = scatter ? "scattered cut" : torn ? "torn cut" : "cut";
 	io_fault_cut(n, torn);
 	lives();
 	if (last_acked() >= 0)
 		validity_acked = validity_in(ops[last_acked()].state);
+	io_fault_scatter(scatter);
 	io_fault_restore();
 	what = torn ? "recovery after torn cut" : "recovery after cut";
 	look(true, n);
@@ -551,6 +560,16 @@ static void failing(unsigned long n, int error)
 	end();
 }
 
+static void at_random(unsigned first, unsigned count, unsigned long calls)
+{
+	for (unsigned i = 0; i < count; i++) {
+		life_seed = (first + i) * 2654435761u | 1;
+		seed = life_seed;
+		cut(1 + chance((unsigned)calls), chance(2), chance(4) ? 1 + (uint64_t)chance(1u << 30) : 0);
+	}
+	printf("ok: %u random cuts from seed %u\n", count, first);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long from, to, step, calls;
@@ -562,6 +581,10 @@ int main(int argc, char **argv)
 	lives();
 	calls = io_fault_calls();
 	end();
+	if (argc == 4 && !strcmp(argv[1], "random")) {
+		at_random((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10), calls);
+		return 0;
+	}
 	if (argc < 5) {
 		printf("%lu\n", calls);
 		return 0;
@@ -573,8 +596,8 @@ int main(int argc, char **argv)
 		to = calls;
 	for (unsigned long n = from; n <= to; n += step) {
 		if (!strcmp(argv[1], "cut")) {
-			cut(n, false);
-			cut(n, true);
+			cut(n, false, 0);
+			cut(n, true, 0);
 		} else {
 			failing(n, EIO);
 			failing(n, ENOSPC);

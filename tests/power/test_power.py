@@ -4,10 +4,12 @@
 power.c lives a scripted life on the fault layer (tests/fault); this file runs it, and proves that it
 would notice: each change in mutants/ takes one safety away and must turn it red.
 
-POWER_STEP=1 (the default) cuts at every call, POWER_STEP=7 at every seventh.
+POWER_STEP=1 (the default) cuts at every call, POWER_STEP=7 at every seventh; POWER_RANDOM= says how
+many cuts of random lives, SEED= where they begin.
 """
 
 import os
+import random
 import re
 
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from harness.fault import POWER, TOP, build, build_mutant, by_model, run
 
 STEP = int(os.environ.get("POWER_STEP", "1"))
+RANDOM = int(os.environ.get("POWER_RANDOM", "30"))
+SEED = int(os.environ.get("SEED") or random.randrange(1, 10**8))
 MUTANTS = sorted((TOP / "tests/power/mutants").glob("*.mutant"))
 
 
@@ -31,6 +35,13 @@ def test_a_power_cut_at_any_call_loses_nothing_acknowledged(power):
 def test_a_failing_call_loses_nothing_acknowledged(power):
     code, text = run(power, "fail", 1, 0, STEP)
     assert code == 0, text
+
+
+def test_a_cut_anywhere_in_other_lives_on_an_unkind_disk_loses_nothing_acknowledged(power):
+    print(f"SEED={SEED} POWER_RANDOM={RANDOM}")
+    for done in range(0, RANDOM, 500):
+        code, text = run(power, "random", SEED + done, min(500, RANDOM - done))
+        assert code == 0, text
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda p: p.stem)
