@@ -177,7 +177,7 @@ def grown(rows):
         return []
     limits = {"disk_kib": (1.3, 3 * 65536), "files": (1.3, 20)}
     for role in ROLES:
-        limits[f"{role}_kib"] = (1.3, 4096)
+        limits[f"{role}_kib"] = (1.15, 2048)
         limits[f"{role}_fds"] = (1.0, 12)
     found = []
     for key, (factor, more) in limits.items():
