@@ -127,27 +127,27 @@ uint64_t mailbox_lsn(const struct mailbox *m)
 
 uint32_t mailbox_messages(const struct mailbox *m)
 {
-	return (uint32_t)m->list.n;
+	return index_count(m);
 }
 
 uint32_t mailbox_unseen(const struct mailbox *m)
 {
-	return m->unseen;
+	return index_unseen(m);
 }
 
 uint32_t mailbox_deleted(const struct mailbox *m)
 {
-	return m->deleted;
+	return index_deleted(m);
 }
 
 uint64_t mailbox_bytes(const struct mailbox *m)
 {
-	return m->bytes;
+	return index_bytes(m);
 }
 
 uint32_t mailbox_recent(const struct mailbox *m)
 {
-	return (uint32_t)(m->list.n - list_lower(m, m->recent_from));
+	return index_count(m) - index_rank(m, m->recent_from);
 }
 
 struct str mailbox_keyword_name(const struct mailbox *m, unsigned i)

@@ -52,7 +52,6 @@ static int take_boxes(struct store *s, struct cursor *c)
 		if (!m)
 			return -1;
 		m->index = r.index;
-		m->dirty = false;
 	}
 	return 0;
 }

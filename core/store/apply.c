@@ -138,8 +138,7 @@ void mailbox_free(struct mailbox *m)
 	for (unsigned i = 0; i < m->keywords; i++)
 		free(m->keyword[i]);
 	free(m->name);
-	free(m->list.v);
-	free(m->history.v);
+	index_free(m);
 	free(m->journal);
 	free(m);
 }
@@ -147,16 +146,18 @@ void mailbox_free(struct mailbox *m)
 void mailbox_drop(struct mailbox *m)
 {
 	struct store *s = m->account->store;
+	struct message msg;
 
-	for (size_t i = 0; i < m->list.n; i++) {
-		blob_unref_id(s, m->list.v[i].blob);
-		blob_unref_id(s, m->list.v[i].prefix);
+	for (uint32_t uid = 0; index_next(m, uid, &msg) == 1; uid = msg.uid + 1) {
+		blob_unref_id(s, msg.blob);
+		blob_unref_id(s, msg.prefix);
 	}
-	s->messages -= m->list.n;
-	m->list.n = 0;
-	if (m->index && !s->redoing && !vec_grow(&s->garbage.v, &s->garbage.cap, s->garbage.n + 1,
+	s->messages -= index_count(m);
+	index_free(m);
+	if (m->index && !vec_grow(&s->garbage.v, &s->garbage.cap, s->garbage.n + 1,
 			sizeof(*s->garbage.v)))
-		index_name(s->garbage.v[s->garbage.n++], m->id, m->index);
+		index_name(s->garbage.v[s->garbage.n++], m->id, index_name_number(m->index));
+	m->index = 0;
 	m->flags |= MAILBOX_GONE;
 	names_remove(m);
 	hash_remove(&s->mailboxes, &m->by_id);
@@ -239,7 +240,6 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 			free(m);
 			return NULL;
 		}
-		m->seen_below = UINT32_MAX;
 	}
 	if (set_name(m, r->name) || set_keywords(m, r))
 		return NULL;
@@ -258,7 +258,7 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 	m->lsn = lsn;
 	if (a->lsn < lsn)
 		a->lsn = lsn;
-	m->dirty = a->dirty = true;
+	a->dirty = true;
 	if (r->flags & MAILBOX_GONE) {
 		remember_mailbox(s, m, true, lsn);
 		mailbox_drop(m);
@@ -288,124 +288,62 @@ void mailbox_image(const struct mailbox *m, struct record_mailbox *r_r)
 
 /* ---- messages ---- */
 
-size_t list_lower(const struct mailbox *m, uint32_t uid)
-{
-	size_t lo = 0, hi = m->list.n, mid;
-
-	if (hi && m->list.v[hi - 1].uid < uid)
-		return hi;
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (m->list.v[mid].uid < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static void count_in(struct mailbox *m, const struct message *msg)
-{
-	m->unseen += !(msg->flags & MESSAGE_SEEN);
-	m->deleted += !!(msg->flags & MESSAGE_DELETED);
-	m->bytes += msg->size;
-	if (!(msg->flags & MESSAGE_SEEN) && msg->uid < m->seen_below)
-		m->seen_below = msg->uid;
-}
-
-static void count_out(struct mailbox *m, const struct message *msg)
-{
-	m->unseen -= !(msg->flags & MESSAGE_SEEN);
-	m->deleted -= !!(msg->flags & MESSAGE_DELETED);
-	m->bytes -= msg->size;
-}
-
-static int insert(struct mailbox *m, size_t at, const struct message *msg)
-{
-	struct store *s = m->account->store;
-
-	if (vec_grow(&m->list.v, &m->list.cap, m->list.n + 1, sizeof(*m->list.v)))
-		return -1;
-	memmove(m->list.v + at + 1, m->list.v + at, (m->list.n - at) * sizeof(*m->list.v));
-	m->list.v[at] = *msg;
-	m->list.n++;
-	count_in(m, msg);
-	s->messages++;
-	if (!s->loading) {
-		blob_ref_id(s, msg->blob);
-		blob_ref_id(s, msg->prefix);
-	}
-	return 0;
-}
-
-static void remember_expunged(struct mailbox *m, const struct message *msg)
-{
-	size_t half;
-
-	if (CONFIG_EXPUNGE_HISTORY && m->history.n >= CONFIG_EXPUNGE_HISTORY) {
-		half = (m->history.n + 1) / 2;
-		m->history_floor = m->history.v[half - 1].modseq;
-		m->history.n -= half;
-		memmove(m->history.v, m->history.v + half, m->history.n * sizeof(*m->history.v));
-	}
-	if (!CONFIG_EXPUNGE_HISTORY || vec_push(&m->history, *msg))
-		m->history_floor = msg->modseq;
-}
-
-/* Takes the tombstones among v (ascending by UID) out of the list, in one pass. */
+/* Takes the tombstones among v (ascending by UID) out. */
 static int remove_all(struct mailbox *m, const struct message *v, size_t n, size_t dead)
 {
 	struct store *s = m->account->store;
 	uint32_t *uids = malloc(dead * sizeof(*uids));
-	size_t to, from, gone = 0, i = 0;
+	size_t gone = 0;
+	int answer = uids ? 0 : -1;
 
-	if (!uids)
-		return -1;
-	while (!(v[i].flags & MESSAGE_EXPUNGED))
-		i++;
-	to = from = list_lower(m, v[i].uid);
-	for (; from < m->list.n; from++) {
-		while (i < n && (v[i].uid < m->list.v[from].uid || !(v[i].flags & MESSAGE_EXPUNGED)))
-			i++;
-		if (i == n || v[i].uid != m->list.v[from].uid) {
-			if (i == n && to == from)
-				break;
-			m->list.v[to++] = m->list.v[from];
+	for (size_t i = 0; i < n && !answer; i++) {
+		if (!(v[i].flags & MESSAGE_EXPUNGED))
 			continue;
-		}
-		count_out(m, &m->list.v[from]);
-		remember_expunged(m, &v[i]);
+		answer = index_remove(m, &v[i]);
+		if (answer <= 0)
+			continue;
+		answer = 0;
 		uids[gone++] = v[i].uid;
 		blob_unref_id(s, v[i].blob);
 		blob_unref_id(s, v[i].prefix);
 	}
-	m->list.n -= gone;
 	s->messages -= gone;
 	if (gone)
 		view_note_expunged(m, uids, gone);
 	free(uids);
+	return answer;
+}
+
+static int put(struct mailbox *m, const struct message *msg)
+{
+	struct store *s = m->account->store;
+	int added = index_put(m, msg);
+
+	if (added < 0)
+		return -1;
+	if (!added) {
+		view_note_flags(m, msg->uid);
+		return 0;
+	}
+	s->messages++;
+	blob_ref_id(s, msg->blob);
+	blob_ref_id(s, msg->prefix);
 	return 0;
 }
 
 int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 {
 	struct account *a = m->account;
-	size_t at, dead = 0;
+	size_t dead = 0;
 
+	/* Before uidnext moves: the directory is as old as that. */
+	if (index_open(m))
+		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].flags & MESSAGE_EXPUNGED) {
+		if (v[i].flags & MESSAGE_EXPUNGED)
 			dead++;
-		} else {
-			at = list_lower(m, v[i].uid);
-			if (at < m->list.n && m->list.v[at].uid == v[i].uid) {
-				count_out(m, &m->list.v[at]);
-				m->list.v[at] = v[i];
-				count_in(m, &v[i]);
-				view_note_flags(m, v[i].uid);
-			} else if (insert(m, at, &v[i])) {
-				return -1;
-			}
-		}
+		else if (put(m, &v[i]))
+			return -1;
 		if (m->uidnext <= v[i].uid)
 			m->uidnext = v[i].uid + 1;
 		if (m->highestmodseq < v[i].modseq)
@@ -415,7 +353,7 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 	}
 	if (a->modseq < m->highestmodseq)
 		a->modseq = m->highestmodseq;
-	m->dirty = a->dirty = true;
+	a->dirty = true;
 	if (dead && remove_all(m, v, n, dead))
 		return -1;
 	if (n > dead)
@@ -553,5 +491,6 @@ void tables_free(struct store *s)
 	hash_free(&s->accounts);
 	hash_free(&s->accounts_by_id);
 	kv_free_all(s);
+	index_shared_free(s);
 	blob_free_all(s);
 }

@@ -107,6 +107,7 @@ static struct checkpoint_job *freeze(struct store *s)
 		.epoch = s->epoch,
 		.time = (uint64_t)time(NULL),
 		.uidvalidity_last = s->uidvalidity_last,
+		.messages = s->messages,
 	};
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->wake, NULL);

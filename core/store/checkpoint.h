@@ -11,7 +11,6 @@
 #include "core/store/state.h"
 
 #define CHECKPOINT_SIZE 512
-#define INDEX_HEADER_SIZE 128
 #define MAP_HEADER_SIZE 64
 #define MAP_ENTRY_SIZE 64
 #define CHECKPOINT_NAME_MAX 48
@@ -25,6 +24,7 @@ struct checkpoint_head {
 	uint32_t uidvalidity_last;
 	uint64_t map_size;
 	uint32_t map_crc;
+	uint64_t messages;      /* in all mailboxes */
 	/* Generations of key-value, newest first. */
 	uint32_t generations;
 	struct {
@@ -36,13 +36,13 @@ void checkpoint_head_write(struct buf *out, const struct format_key *k, const st
 /* 1 / 0 damaged / -1 newer version. */
 int checkpoint_head_read(struct str in, const struct format_key *k, struct checkpoint_head *h_r);
 
-/* Index files: header, live messages by UID, tombstones by modseq. */
-struct index_head {
-	uint64_t mailbox, lsn, history_floor;
-	uint64_t live, dead;
-};
-void index_head_write(struct buf *out, const struct format_key *k, const struct index_head *h);
-int index_head_read(struct cursor *c, const struct format_key *k, struct index_head *h_r);
+/* How all these files begin: magic, version, record size, salt; 32 bytes.  Returns where. */
+size_t checkpoint_begin(struct buf *out, const char *magic, uint16_t record, const struct format_key *k);
+/* Zeros up to the CRC in the last 4 of `size` bytes. */
+void checkpoint_end(struct buf *out, size_t at, size_t size, const struct format_key *k);
+/* Takes such a header; c_r then stands after the salt.  1 / 0 damaged / -1 newer. */
+int checkpoint_take(struct cursor *c, size_t size, const char *magic, const struct format_key *k,
+	struct cursor *c_r);
 
 /* The blob map (map.h): runs of sorted entries, and a list of the runs and of the segments. */
 #define MAP_RUN_MAGIC "SATBLOBS"
@@ -72,7 +72,7 @@ void map_segment_write(struct buf *out, const struct format_key *k, const struct
 int map_segment_read(struct cursor *c, const struct format_key *k, struct map_segment *m_r);
 
 /* "0123456789abcdef-0123456789abcdef" in idx/; ".run" and ".list" in map/. */
-void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn);
+void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint32_t number);
 void table_name(char name[CHECKPOINT_NAME_MAX], uint64_t lsn, const char *suffix);
 
 /* A run that is open (map.h). */
@@ -86,18 +86,9 @@ struct map_run {
 
 /* ---- the parts ---- */
 
-/* An index file to write: bytes made on the loop. */
-struct checkpoint_index_file {
-	uint64_t mailbox;
-	uint64_t replaced; /* LSN of the index file that goes, 0 = none */
-	struct buf bytes;
-};
-
 struct checkpoint_index {
-	struct {
-		struct checkpoint_index_file *v;
-		size_t n, cap;
-	} files;
+	struct index_part *v; /* index files to write */
+	size_t n, cap;
 	struct {
 		char (*v)[CHECKPOINT_NAME_MAX];
 		size_t n, cap;

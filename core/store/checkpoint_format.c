@@ -7,7 +7,7 @@
 #include "core/lib/crc32c.h"
 
 /* Magic, version, record size, salt: how all these files begin.  32 bytes. */
-static size_t head_begin(struct buf *out, const char *magic, uint16_t record, const struct format_key *k)
+size_t checkpoint_begin(struct buf *out, const char *magic, uint16_t record, const struct format_key *k)
 {
 	size_t at = out->len;
 
@@ -20,7 +20,7 @@ static size_t head_begin(struct buf *out, const char *magic, uint16_t record, co
 }
 
 /* Zeros up to the CRC in the last 4 of `size` bytes. */
-static void head_end(struct buf *out, size_t at, size_t size, const struct format_key *k)
+void checkpoint_end(struct buf *out, size_t at, size_t size, const struct format_key *k)
 {
 	while (!out->failed && out->len - at < size - 4)
 		buf_put8(out, 0);
@@ -38,7 +38,7 @@ static int crc_ends(struct str whole, const struct format_key *k)
 }
 
 /* Takes a header of `size` bytes; c_r then stands after the salt.  1 / 0 / -1 newer. */
-static int head_take(struct cursor *c, size_t size, const char *magic, const struct format_key *k,
+int checkpoint_take(struct cursor *c, size_t size, const char *magic, const struct format_key *k,
 	struct cursor *c_r)
 {
 	struct str whole = cursor_take(c, size), found, salt;
@@ -60,7 +60,7 @@ static int head_take(struct cursor *c, size_t size, const char *magic, const str
 
 void checkpoint_head_write(struct buf *out, const struct format_key *k, const struct checkpoint_head *h)
 {
-	size_t at = head_begin(out, "SATCHECK", 0, k);
+	size_t at = checkpoint_begin(out, "SATCHECK", 0, k);
 
 	buf_put64(out, h->lsn);
 	buf_put64(out, h->files);
@@ -71,17 +71,18 @@ void checkpoint_head_write(struct buf *out, const struct format_key *k, const st
 	buf_put32(out, h->uidvalidity_last);
 	buf_put32(out, h->generations);
 	buf_put32(out, 0);
+	buf_put64(out, h->messages);
 	for (uint32_t i = 0; i < h->generations; i++) {
 		buf_put64(out, h->generation[i].number);
 		buf_put16(out, h->generation[i].class);
 	}
-	head_end(out, at, CHECKPOINT_SIZE, k);
+	checkpoint_end(out, at, CHECKPOINT_SIZE, k);
 }
 
 int checkpoint_head_read(struct str in, const struct format_key *k, struct checkpoint_head *h_r)
 {
 	struct cursor whole = cursor_from(in), c;
-	int answer = head_take(&whole, CHECKPOINT_SIZE, "SATCHECK", k, &c);
+	int answer = checkpoint_take(&whole, CHECKPOINT_SIZE, "SATCHECK", k, &c);
 
 	h_r->lsn = cursor_u64(&c);
 	h_r->files = cursor_u64(&c);
@@ -92,6 +93,7 @@ int checkpoint_head_read(struct str in, const struct format_key *k, struct check
 	h_r->uidvalidity_last = cursor_u32(&c);
 	h_r->generations = cursor_u32(&c);
 	cursor_skip(&c, 4);
+	h_r->messages = cursor_u64(&c);
 	if (h_r->generations > GENERATIONS_MAX) {
 		h_r->generations = 0;
 		return answer < 0 ? -1 : 0;
@@ -103,47 +105,22 @@ int checkpoint_head_read(struct str in, const struct format_key *k, struct check
 	return answer;
 }
 
-void index_head_write(struct buf *out, const struct format_key *k, const struct index_head *h)
-{
-	size_t at = head_begin(out, "SATINDEX", MESSAGE_SIZE, k);
-
-	buf_put64(out, h->mailbox);
-	buf_put64(out, h->lsn);
-	buf_put64(out, h->history_floor);
-	buf_put64(out, h->live);
-	buf_put64(out, h->dead);
-	head_end(out, at, INDEX_HEADER_SIZE, k);
-}
-
-int index_head_read(struct cursor *c, const struct format_key *k, struct index_head *h_r)
-{
-	struct cursor in;
-	int answer = head_take(c, INDEX_HEADER_SIZE, "SATINDEX", k, &in);
-
-	h_r->mailbox = cursor_u64(&in);
-	h_r->lsn = cursor_u64(&in);
-	h_r->history_floor = cursor_u64(&in);
-	h_r->live = cursor_u64(&in);
-	h_r->dead = cursor_u64(&in);
-	return answer;
-}
-
 void map_head_write(struct buf *out, const struct format_key *k, const char *magic, uint64_t number,
 	uint64_t count, uint64_t segments)
 {
-	size_t at = head_begin(out, magic, MAP_ENTRY_SIZE, k);
+	size_t at = checkpoint_begin(out, magic, MAP_ENTRY_SIZE, k);
 
 	buf_put64(out, number);
 	buf_put64(out, count);
 	buf_put64(out, segments);
-	head_end(out, at, MAP_HEADER_SIZE, k);
+	checkpoint_end(out, at, MAP_HEADER_SIZE, k);
 }
 
 int map_head_read(struct cursor *c, const struct format_key *k, const char *magic, uint64_t *number_r,
 	uint64_t *count_r, uint64_t *segments_r)
 {
 	struct cursor in;
-	int answer = head_take(c, MAP_HEADER_SIZE, magic, k, &in);
+	int answer = checkpoint_take(c, MAP_HEADER_SIZE, magic, k, &in);
 
 	*number_r = cursor_u64(&in);
 	*count_r = cursor_u64(&in);
@@ -166,7 +143,7 @@ void map_entry_write(struct buf *out, const struct format_key *k, const struct m
 	buf_put16(out, e->blob.kind);
 	buf_put16(out, e->flags);
 	buf_put32(out, e->refs);
-	head_end(out, at, MAP_ENTRY_SIZE, k);
+	checkpoint_end(out, at, MAP_ENTRY_SIZE, k);
 }
 
 /* Takes 64 bytes that end with their CRC. */
@@ -202,7 +179,7 @@ void map_run_write(struct buf *out, const struct format_key *k, uint64_t number,
 
 	buf_put64(out, number);
 	buf_put64(out, count);
-	head_end(out, at, MAP_ENTRY_SIZE, k);
+	checkpoint_end(out, at, MAP_ENTRY_SIZE, k);
 }
 
 int map_run_read(struct cursor *c, const struct format_key *k, uint64_t *number_r, uint64_t *count_r)
@@ -222,7 +199,7 @@ void map_segment_write(struct buf *out, const struct format_key *k, const struct
 	buf_put64(out, m->first);
 	buf_put64(out, m->live);
 	buf_put64(out, m->blobs);
-	head_end(out, at, MAP_ENTRY_SIZE, k);
+	checkpoint_end(out, at, MAP_ENTRY_SIZE, k);
 }
 
 int map_segment_read(struct cursor *c, const struct format_key *k, struct map_segment *m_r)
@@ -243,12 +220,12 @@ static size_t add_hex(char *p, uint64_t v)
 	return 16;
 }
 
-void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint64_t lsn)
+void index_name(char name[CHECKPOINT_NAME_MAX], uint64_t mailbox, uint32_t number)
 {
 	size_t n = add_hex(name, mailbox);
 
 	name[n++] = '-';
-	n += add_hex(name + n, lsn);
+	n += add_hex(name + n, number);
 	name[n] = 0;
 }
 

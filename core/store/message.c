@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/types.h>
 #include <time.h>
 
 #define FLAGS_ALL                                                                                  \
@@ -43,10 +42,10 @@ static int images_room(struct store *s, size_t n)
 }
 
 /* May this mailbox be changed? */
-static int changeable(const struct mailbox *m)
+static int changeable(struct mailbox *m)
 {
 	if (!(m->flags & (MAILBOX_GONE | MAILBOX_NONEXISTENT)))
-		return store_writable(m->account->store);
+		return store_writable(m->account->store) ? -1 : index_open(m);
 	errno = ENOENT;
 	return -1;
 }
@@ -139,32 +138,23 @@ static struct message changed(const struct message *old, enum message_op op, uin
 	return msg;
 }
 
-/* Position of a UID at or after `from`; -1 if it is not there. */
-static ssize_t find(const struct mailbox *m, uint32_t uid)
-{
-	size_t at = list_lower(m, uid);
-
-	return at < m->list.n && m->list.v[at].uid == uid ? (ssize_t)at : -1;
-}
-
 int mailbox_flag(struct mailbox *m, const uint32_t *uids, uint32_t n, enum message_op op,
 	uint32_t flags, uint64_t keywords, uint64_t *lsn_r)
 {
 	struct store *s = m->account->store;
-	const struct message *old;
-	struct message new;
-	int answer = 0;
-	ssize_t at;
+	struct message old, new;
+	int answer = 0, found;
 
 	if (changeable(m) || images_room(s, n))
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
-		at = find(m, uids[i]);
-		if (at < 0)
+		found = index_get(m, uids[i], &old);
+		if (found < 0)
+			return -1;
+		if (!found)
 			continue;
-		old = &m->list.v[at];
-		new = changed(old, op, flags & FLAGS_ALL, keywords);
-		if (new.flags == old->flags && new.keywords == old->keywords)
+		new = changed(&old, op, flags & FLAGS_ALL, keywords);
+		if (new.flags == old.flags && new.keywords == old.keywords)
 			continue;
 		new.modseq = m->account->modseq + 1;
 		s->images.v[s->images.n++] = new;
@@ -181,16 +171,18 @@ static int expunge(struct mailbox *m, const uint32_t *uids, uint32_t n)
 {
 	struct store *s = m->account->store;
 	struct message *msg;
-	ssize_t at;
+	int found;
 
 	if (images_room(s, n))
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
-		at = find(m, uids[i]);
-		if (at < 0)
+		msg = &s->images.v[s->images.n];
+		found = index_get(m, uids[i], msg);
+		if (found < 0)
+			return -1;
+		if (!found)
 			continue;
-		msg = &s->images.v[s->images.n++];
-		*msg = m->list.v[at];
+		s->images.n++;
 		msg->flags |= MESSAGE_EXPUNGED;
 		msg->modseq = m->account->modseq + 1;
 	}
@@ -236,20 +228,22 @@ static int copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct m
 	uint32_t *done, uint32_t *done_n_r)
 {
 	struct store *s = to->account->store;
-	struct message *msg;
+	struct message *msg, old;
 	uint32_t count = 0;
-	ssize_t at;
+	int found;
 
 	for (uint32_t i = 0; i < n; i++) {
-		at = find(from, uids[i]);
-		if (at < 0)
+		found = index_get(from, uids[i], &old);
+		if (found < 0)
+			return -1;
+		if (!found)
 			continue;
 		/* May log a record of its own, so before the images are begun. */
-		uint64_t keywords = keywords_translate(from, to, from->list.v[at].keywords);
+		uint64_t keywords = keywords_translate(from, to, old.keywords);
 
 		done[count] = uids[i];
 		msg = &s->images.v[count];
-		*msg = from->list.v[at];
+		*msg = old;
 		msg->keywords = keywords;
 		msg->uid = to->uidnext + count++;
 		msg->savedate = time(NULL);
@@ -291,10 +285,5 @@ int mailbox_copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct 
 
 int mailbox_message(const struct mailbox *m, uint32_t uid, struct message *m_r)
 {
-	ssize_t at = find(m, uid);
-
-	if (at < 0)
-		return 0;
-	*m_r = m->list.v[at];
-	return 1;
+	return index_get(m, uid, m_r) == 1;
 }

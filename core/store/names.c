@@ -231,8 +231,8 @@ int mailbox_delete(struct account *a, struct str given, uint64_t *lsn_r)
 static int rename_inbox(struct mailbox *inbox, struct str to)
 {
 	struct mailbox *m = mailbox_make(inbox->account, to, 0, 0);
-	size_t n = inbox->list.n;
-	uint32_t *uids;
+	uint32_t *uids, n = index_count(inbox), i = 0;
+	struct message msg;
 	int answer;
 
 	if (!m)
@@ -240,9 +240,9 @@ static int rename_inbox(struct mailbox *inbox, struct str to)
 	uids = malloc((n ? n : 1) * sizeof(*uids));
 	if (!uids)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		uids[i] = inbox->list.v[i].uid;
-	answer = mailbox_copy(inbox, uids, (uint32_t)n, m, true, NULL, NULL, NULL, NULL);
+	for (uint32_t uid = 0; i < n && index_next(inbox, uid, &msg) == 1; uid = msg.uid + 1)
+		uids[i++] = msg.uid;
+	answer = mailbox_copy(inbox, uids, i, m, true, NULL, NULL, NULL, NULL);
 	free(uids);
 	return answer;
 }

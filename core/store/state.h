@@ -10,6 +10,7 @@
 #include "core/store/format.h"
 #include "core/store/hash.h"
 #include "core/store/kv.h"
+#include "core/store/index.h"
 #include "core/store/store.h"
 
 #define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
@@ -110,20 +111,10 @@ struct mailbox {
 	size_t name_len;
 	uint64_t id, lsn; /* lsn: last change */
 	uint64_t highestmodseq;
-	uint64_t index;               /* LSN naming the index file of the last checkpoint */
-	bool dirty;                   /* differs from it */
+	uint64_t index;               /* index_name_make(): its file at the last checkpoint, or 0 */
+	bool index_bad;               /* damaged: messages cannot be read, nothing may be changed */
 	uint32_t uidvalidity, uidnext, flags, special_use, recent_from;
-	struct {
-		struct message *v; /* live ones by UID */
-		size_t n, cap;
-	} list;
-	struct {
-		struct message *v; /* tombstones by modseq */
-		size_t n, cap;
-	} history;
-	uint64_t history_floor;    /* modseq up to which tombstones were forgotten */
-	uint32_t unseen, deleted, seen_below; /* all UIDs < seen_below are \Seen */
-	uint64_t bytes;
+	struct index *ix;             /* NULL: not read yet */
 	char *keyword[64];
 	unsigned keywords;
 	struct view *views;
@@ -209,6 +200,7 @@ struct store {
 		struct blob_ring ring[BLOB_STATES]; /* last used first */
 		size_t n[BLOB_STATES];
 	} map;
+	struct index_shared index;
 	struct hash_table blobs, mailboxes, accounts, accounts_by_id;
 	struct kv_table kv, *kv_frozen; /* since the last checkpoint; what the running one writes */
 	struct kv_stack generations;
@@ -346,8 +338,6 @@ void mailbox_free(struct mailbox *m);
 /* Index in boxes of the first name >= name. */
 size_t names_lower(const struct account *a, struct str name);
 void tables_free(struct store *s);
-/* Index of the first message with UID >= uid. */
-size_t list_lower(const struct mailbox *m, uint32_t uid);
 
 /* ---- kv.c, account_table.c ---- */
 

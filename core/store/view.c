@@ -62,7 +62,7 @@ static size_t dead_lower(const struct view *v, uint32_t uid)
 
 static size_t live_announced(const struct view *v)
 {
-	return list_lower(v->m, v->last_uid + 1);
+	return index_rank(v->m, v->last_uid + 1);
 }
 
 static void claim_recent(struct view *v)
@@ -79,12 +79,12 @@ static void claim_recent(struct view *v)
 	/* Kept by the checkpoint only: after a crash some messages are recent once more, which costs
 	 * nothing, while a log record for each SELECT would cost a sync. */
 	m->recent_from = m->uidnext;
-	m->dirty = m->account->dirty = true;
+	m->account->dirty = true;
 }
 
 struct view *view_open(struct mailbox *m, bool take_recent)
 {
-	struct view *v = calloc(1, sizeof(*v));
+	struct view *v = index_open(m) ? NULL : calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
@@ -148,27 +148,28 @@ uint32_t view_exists(const struct view *v)
 uint32_t view_uid(const struct view *v, uint32_t seq)
 {
 	size_t lo = 0, hi = v->dead.n, mid, live = live_announced(v);
+	struct message msg;
 
 	if (!seq || seq > live + v->dead.n)
 		return 0;
 	/* How many dead ones have a number below seq?  The k-th stands after its live elders. */
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (mid + list_lower(v->m, v->dead.v[mid]) + 1 <= seq)
+		if (mid + index_rank(v->m, v->dead.v[mid]) + 1 <= seq)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo && lo - 1 + list_lower(v->m, v->dead.v[lo - 1]) + 1 == seq)
+	if (lo && lo - 1 + index_rank(v->m, v->dead.v[lo - 1]) + 1 == seq)
 		return v->dead.v[lo - 1];
-	return v->m->list.v[seq - 1 - lo].uid;
+	return index_at(v->m, (uint32_t)(seq - 1 - lo), &msg) == 1 ? msg.uid : 0;
 }
 
 uint32_t view_seq_from(const struct view *v, uint32_t uid)
 {
 	if (uid > v->last_uid)
 		return view_exists(v) + 1;
-	return (uint32_t)(list_lower(v->m, uid) + dead_lower(v, uid) + 1);
+	return (uint32_t)(index_rank(v->m, uid) + dead_lower(v, uid) + 1);
 }
 
 uint32_t view_seq(const struct view *v, uint32_t uid)
@@ -209,18 +210,11 @@ uint32_t view_recent(const struct view *v)
 
 uint32_t view_first_unseen(const struct view *v)
 {
-	struct mailbox *m = v->m;
-	size_t at;
+	struct message msg;
 
-	if (!m->unseen)
+	if (index_first_unseen(v->m, &msg) != 1 || msg.uid > v->last_uid)
 		return 0;
-	for (at = list_lower(m, m->seen_below); at < m->list.n; at++)
-		if (!(m->list.v[at].flags & MESSAGE_SEEN))
-			break;
-	m->seen_below = at < m->list.n ? m->list.v[at].uid : UINT32_MAX;
-	if (at == m->list.n || m->list.v[at].uid > v->last_uid)
-		return 0;
-	return view_seq(v, m->list.v[at].uid);
+	return view_seq(v, msg.uid);
 }
 
 /* ---- changes ---- */
@@ -297,8 +291,6 @@ void view_note_changed(struct mailbox *m)
 void view_note_gone(struct mailbox *m)
 {
 	/* Nothing is left to read; the sessions hear of it through view_alive(). */
-	m->unseen = m->deleted = 0;
-	m->bytes = 0;
 	notify_all(m);
 }
 
@@ -369,15 +361,18 @@ static void announce_flags(struct view *v, uint32_t limit, const struct view_eve
 	size_t n = 0;
 
 	if (behind > JOURNAL_SIZE) {
-		for (size_t i = 0; i < m->list.n && m->list.v[i].uid <= limit; i++)
-			announce_flags_of(v, &m->list.v[i], limit, e, arg);
+		for (uint32_t uid = 0; index_newer(m, uid, v->modseq, &msg) == 1; uid = msg.uid + 1) {
+			if (msg.uid > limit)
+				break;
+			announce_flags_of(v, &msg, limit, e, arg);
+		}
 		return;
 	}
 	for (uint64_t at = v->journal; at != m->journal_end; at++)
 		uids[n++] = m->journal[at % JOURNAL_SIZE].uid;
 	qsort(uids, n, sizeof(*uids), by_uid);
 	for (size_t i = 0; i < n; i++)
-		if ((!i || uids[i] != uids[i - 1]) && mailbox_message(m, uids[i], &msg))
+		if ((!i || uids[i] != uids[i - 1]) && mailbox_message(m, uids[i], &msg) == 1)
 			announce_flags_of(v, &msg, limit, e, arg);
 }
 
@@ -406,7 +401,7 @@ void view_forget_flags(struct view *v, uint32_t uid)
 	struct message msg;
 	size_t at;
 
-	if (v->journal == v->m->journal_end || !mailbox_message(v->m, uid, &msg))
+	if (v->journal == v->m->journal_end || mailbox_message(v->m, uid, &msg) != 1)
 		return;
 	f.modseq = msg.modseq;
 	for (at = v->forgotten.n; at && v->forgotten.v[at - 1].uid >= uid; at--)

@@ -17,7 +17,7 @@
 struct view;
 
 /* Opens a view with everything announced.  take_recent: this session claims the \Recent messages
- * (SELECT; not EXAMINE; RFC 3501 2.3.2).  NULL + ENOMEM. */
+ * (SELECT; not EXAMINE; RFC 3501 2.3.2).  NULL + ENOMEM, or an index that cannot be read. */
 struct view *view_open(struct mailbox *m, bool take_recent);
 void view_close(struct view **v);
 struct mailbox *view_mailbox(const struct view *v);
