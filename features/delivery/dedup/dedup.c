@@ -2,26 +2,31 @@
 #include "core/hooks.h"
 
 #include <mbedtls/sha256.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/lib/log.h"
-#include "core/lib/loop.h"
 #include "core/lmtp/delivery.h"
 #include "core/mime/header.h"
 #include "core/store/store.h"
 
-#define SPACE         1
+#define SPACE_DAYS    1                    /* where each day began in the log */
+#define SPACE         (STORE_KV_DAILY | 1) /* what was delivered */
 #define DAY           86400u
 #define ID_MAX        900 /* a longer Message-ID is digested: keys of the store end at 1000 */
-#define FORGET_MAX    1000
-#define WALK_EVERY_MS (3600u * 1000)
+#define DAYS_MAX      64
 /* An appliance without a battery starts in 1970; its clock says nothing about age. */
 #define BELIEVABLE    1704067200u
 
+static uint64_t duplicates;
+
+/* Days since 1970 on which the store was up, ascending, and the LSN at which each began. */
 static struct {
-	uint64_t duplicates, forgotten;
-	uint64_t next_walk; /* loop time */
-} count;
+	struct day {
+		uint64_t number, lsn;
+	} v[DAYS_MAX];
+	size_t n;
+} days;
 
 /* The Message-ID between its angle brackets, or what else stands there; empty if there is none. */
 static struct str message_id(struct str header)
@@ -86,7 +91,7 @@ static enum hook_result dedup_check(struct delivery *d)
 		/* The original may still be on its way to the disk: this answer waits for it too. */
 		d->lsn = lsn;
 		d->note = "duplicate";
-		count.duplicates++;
+		duplicates++;
 		result = HOOK_DONE;
 	} else if (rc < 0) {
 		result = HOOK_FAIL;
@@ -111,57 +116,100 @@ static void dedup_done(struct delivery *d)
 	buf_free(&value);
 }
 
-struct old {
-	struct buf keys; /* u32 length and bytes each */
-	unsigned n;
-	uint64_t now;
-};
+/* ---- forgetting: whole days, by their place in the log ---- */
 
-static int note_old(void *arg, struct str key, struct str value)
+static void load_days(struct store *s)
 {
-	struct old *o = arg;
+	struct buf b = {0};
+	struct cursor c;
+	struct day d;
 
-	if (fresh(o->now, value))
-		return 0;
-	return buf_putstr(&o->keys, key) || ++o->n == FORGET_MAX;
+	days.n = 0;
+	if (store_kv_get(s, SPACE_DAYS, STR("days"), &b, NULL) > 0) {
+		c = cursor_from(buf_str(&b));
+		while (days.n < DAYS_MAX && cursor_left(&c) >= 16) {
+			d.number = cursor_u64(&c);
+			d.lsn = cursor_u64(&c);
+			days.v[days.n++] = d;
+		}
+	}
+	buf_free(&b);
 }
 
-static void forget(struct store *s, struct old *o)
+static void save_days(struct store *s)
 {
-	struct cursor c = cursor_from(buf_str(&o->keys));
+	struct buf b = {0};
 
-	store_begin(s);
-	while (!cursor_done(&c)) {
-		struct str key = cursor_str(&c, UINT32_MAX);
-
-		if (c.failed || store_kv_put(s, SPACE, key, STR_NULL, NULL))
-			break;
-		count.forgotten++;
+	for (size_t i = 0; i < days.n; i++) {
+		buf_put64(&b, days.v[i].number);
+		buf_put64(&b, days.v[i].lsn);
 	}
-	store_end(s);
+	if (b.failed || store_kv_put(s, SPACE_DAYS, STR("days"), buf_str(&b), NULL))
+		log_warning("duplicate suppression cannot note the day", NULL);
+	buf_free(&b);
+}
+
+/* Takes the first n days off the list. */
+static void drop_days(size_t n)
+{
+	days.n -= n;
+	memmove(days.v, days.v + n, days.n * sizeof(*days.v));
+}
+
+/* What was delivered before the last day that is over for all is forgotten.  A clock that jumps ahead
+ * can make it forget at most the days before the one it jumped from. */
+static void expire(struct store *s, uint64_t today)
+{
+	size_t old = 0;
+
+	while (old + 1 < days.n && days.v[old + 1].number + CONFIG_DEDUP_DAYS < today)
+		old++;
+	drop_days(old);
+	store_kv_expire(s, SPACE, days.v[0].number + CONFIG_DEDUP_DAYS < today ? days.v[0].lsn : 0,
+		days.v[days.n - 1].lsn);
+}
+
+static void look_at_day(struct store *s)
+{
+	uint64_t now = (uint64_t)time(NULL), today = now / DAY;
+	bool changed = false;
+
+	if (now < BELIEVABLE)
+		return;
+	while (days.n && days.v[days.n - 1].number > today) {
+		days.n--; /* the clock was wrong then, or is now */
+		changed = true;
+	}
+	if (!days.n || days.v[days.n - 1].number != today) {
+		if (days.n == DAYS_MAX)
+			drop_days(1);
+		days.v[days.n++] = (struct day){today, store_last_lsn(s) + 1};
+		changed = true;
+	}
+	expire(s, today);
+	if (changed)
+		save_days(s);
+}
+
+static int dedup_start(struct mail *m)
+{
+	load_days(m->store);
+	look_at_day(m->store);
+	return 0;
 }
 
 static void dedup_tick(struct mail *m)
 {
-	struct old o = {.now = (uint64_t)time(NULL)};
-
-	if (o.now < BELIEVABLE || loop_now(m->loop) < count.next_walk)
-		return;
-	/* More may be left: then the next tick goes on. */
-	if (!store_kv_each(m->store, SPACE, note_old, &o))
-		count.next_walk = loop_now(m->loop) + WALK_EVERY_MS;
-	if (o.n)
-		forget(m->store, &o);
-	buf_free(&o.keys);
+	look_at_day(m->store);
 }
 
 static void dedup_metrics(struct mail *m, struct buf *out)
 {
 	(void)m;
 	buf_adds(out, "dedup_duplicates ");
-	buf_addu(out, count.duplicates);
-	buf_adds(out, "\ndedup_forgotten ");
-	buf_addu(out, count.forgotten);
+	buf_addu(out, duplicates);
+	buf_adds(out, "\ndedup_days ");
+	buf_addu(out, days.n);
 	buf_addc(out, '\n');
 }
 
@@ -170,6 +218,7 @@ const struct feature dedup_feature = {
 	.kv_space = SPACE,
 	.deliver_check = dedup_check,
 	.deliver_done = dedup_done,
+	.mail_start = dedup_start,
 	.tick = dedup_tick,
 	.metrics = dedup_metrics,
 };

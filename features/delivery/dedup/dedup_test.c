@@ -152,22 +152,66 @@ static int count_one(void *arg, struct str key, struct str value)
 	return 0;
 }
 
-static void test_old_entries_are_forgotten_and_counted(void **state)
+/* As if the store had been up on the day that began `ago` days ago, at this place of its log. */
+static void begin_day(struct buf *days, uint64_t ago)
 {
-	struct delivery d;
-	struct buf out = {0};
+	buf_put64(days, (uint64_t)time(NULL) / 86400 - ago);
+	buf_put64(days, store_last_lsn(mail.store) + 1);
+	assert_int_equal(store_kv_put(mail.store, 1, STR("days"), buf_str(days), NULL), 0);
+}
+
+static int remembered(void)
+{
 	int n = 0;
 
+	assert_int_equal(store_kv_each(mail.store, dedup_feature.kv_space, count_one, &n), 0);
+	return n;
+}
+
+static void test_days_that_are_over_are_forgotten_whole(void **state)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	struct buf days = {0}, out = {0};
+	struct delivery d;
+
 	(void)state;
-	deliver(inbox(), ID("<old@x>"), 1000, &d);
-	deliver(inbox(), ID("<new@x>"), (uint64_t)time(NULL), &d);
+	begin_day(&days, CONFIG_DEDUP_DAYS + 3);
+	deliver(inbox(), ID("<oldest@x>"), now, &d);
+	begin_day(&days, CONFIG_DEDUP_DAYS + 2);
+	deliver(inbox(), ID("<older@x>"), now, &d);
+	begin_day(&days, CONFIG_DEDUP_DAYS + 1);
+	deliver(inbox(), ID("<old@x>"), now, &d);
+	begin_day(&days, 1);
+	deliver(inbox(), ID("<new@x>"), now, &d);
+	assert_int_equal(remembered(), 4);
+	assert_int_equal(dedup_feature.mail_start(&mail), 0);
+	assert_int_equal(remembered(), 2);
+	assert_int_equal(deliver(inbox(), ID("<older@x>"), now, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<old@x>"), now, &d), HOOK_DONE);
+	assert_int_equal(store_checkpoint(mail.store), 0);
 	dedup_feature.tick(&mail);
-	store_kv_each(mail.store, dedup_feature.kv_space, count_one, &n);
-	assert_int_equal(n, 1);
+	assert_int_equal(remembered(), 3);
 	dedup_feature.metrics(&mail, &out);
 	buf_addc(&out, '\0');
-	assert_non_null(strstr(buf_str(&out).p, "dedup_forgotten 1\n"));
+	assert_non_null(strstr(buf_str(&out).p, "dedup_days 3\n"));
 	buf_free(&out);
+	buf_free(&days);
+}
+
+static void test_a_clock_that_was_ahead_forgets_nothing_of_its_days(void **state)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	struct buf days = {0};
+	struct delivery d;
+
+	(void)state;
+	begin_day(&days, 0);
+	deliver(inbox(), ID("<1@x>"), now, &d);
+	begin_day(&days, (uint64_t)-4000);
+	deliver(inbox(), ID("<2@x>"), now, &d);
+	assert_int_equal(dedup_feature.mail_start(&mail), 0);
+	assert_int_equal(remembered(), 2);
+	buf_free(&days);
 }
 
 int main(void)
@@ -179,7 +223,8 @@ int main(void)
 		T(test_without_an_id_all_bytes_count),
 		T(test_very_long_ids_are_told_apart),
 		T(test_after_its_days_a_message_is_new_again),
-		T(test_old_entries_are_forgotten_and_counted),
+		T(test_days_that_are_over_are_forgotten_whole),
+		T(test_a_clock_that_was_ahead_forgets_nothing_of_its_days),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
