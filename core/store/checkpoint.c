@@ -154,6 +154,7 @@ static int finish(struct store *s)
 	pthread_join(job->thread, NULL);
 	s->checkpointing = NULL;
 	error = job->error;
+	s->checkpoint_failed = error != 0;
 	if (error) {
 		log_error("checkpoint failed", "error", strerror(error), NULL);
 	} else {
@@ -195,13 +196,34 @@ void checkpoint_finished(struct store *s)
 		finish(s);
 }
 
+/* Memory of what is not in the files of a finished checkpoint, roughly. */
+static uint64_t dirty_bytes(const struct store *s)
+{
+	return s->kv.arena.used + (s->kv_frozen ? s->kv_frozen->arena.used : 0) +
+		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob);
+}
+
+bool checkpoint_crowded(const struct store *s)
+{
+	return s->checkpointing && dirty_bytes(s) > (uint64_t)CONFIG_CHECKPOINT_DIRTY_KB * 1024 * 2;
+}
+
+/* After a failure it is tried again when as much log has been written since as would do alone. */
+static bool is_due(const struct store *s)
+{
+	if (s->log_since > (uint64_t)CONFIG_CHECKPOINT_LOG_MB << 20)
+		return true;
+	return !s->checkpoint_failed && dirty_bytes(s) > (uint64_t)CONFIG_CHECKPOINT_DIRTY_KB * 1024;
+}
+
 void checkpoint_consider(struct store *s)
 {
 	if (s->checkpointing)
 		let_go(s);
-	else if (!s->closing && !s->redoing && s->log_since > (uint64_t)CONFIG_CHECKPOINT_LOG_MB << 20 &&
-		start(s))
-		s->log_since = 0; /* told by start(); again after as much log */
+	else if (!s->closing && !s->redoing && is_due(s) && start(s)) {
+		s->log_since = 0;
+		s->checkpoint_failed = true;
+	}
 }
 
 static void timer_fire(struct loop_timer *t)

@@ -19,6 +19,7 @@
 #include "core/lib/log.h"
 #include "core/store/io.h"
 
+#define SLOW_MS 20                /* between batches while checkpoints lag behind */
 #define MARK_DELAY_MS 1000        /* quiet time before a durable-up-to mark */
 #define KEEP_BYTES (1024 * 1024) /* batch buffers larger than this are given back */
 
@@ -344,6 +345,18 @@ static bool may_submit(const struct store *s)
 
 static void queue_submit(struct store *s)
 {
+	if (!may_submit(s) || s->idle->idle.queued || s->slow_timer.due)
+		return;
+	if (checkpoint_crowded(s))
+		loop_timer_start(s->loop, &s->slow_timer, SLOW_MS);
+	else
+		loop_idle_add(s->loop, &s->idle->idle);
+}
+
+static void slow_fire(struct loop_timer *t)
+{
+	struct store *s = hash_owner(t, struct store, slow_timer);
+
 	if (may_submit(s) && !s->idle->idle.queued)
 		loop_idle_add(s->loop, &s->idle->idle);
 }
@@ -465,6 +478,7 @@ int commit_start(struct store *s)
 	s->idle->store = s;
 	s->idle->idle.run = idle_run;
 	s->mark_timer.fire = mark_fire;
+	s->slow_timer.fire = slow_fire;
 	s->done.ready = done_ready;
 	s->done.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->done.fd < 0 || loop_add(s->loop, &s->done, EPOLLIN))
@@ -506,6 +520,7 @@ void commit_stop(struct store *s)
 		s->committer_runs = false;
 	}
 	loop_timer_stop(&s->mark_timer);
+	loop_timer_stop(&s->slow_timer);
 	if (s->done.fd >= 0) {
 		loop_del(s->loop, &s->done);
 		close(s->done.fd);

@@ -228,6 +228,8 @@ struct store {
 	} garbage; /* index files of mailboxes that are gone */
 	struct loop_timer checkpoint_timer;
 	struct checkpoint_job *checkpointing;
+	bool checkpoint_failed;
+	struct loop_timer slow_timer; /* a batch that waits while checkpoints lag behind */
 
 	/* figures */
 	uint64_t messages, batches, records, bytes_written;
@@ -373,6 +375,8 @@ int recover(struct store *s, struct buf *error);
 int checkpoint_load(struct store *s, struct buf *error);
 void checkpoint_start_timer(struct store *s);
 void checkpoint_consider(struct store *s);
+/* More has changed than the running checkpoint can keep up with. */
+bool checkpoint_crowded(const struct store *s);
 void checkpoint_finished(struct store *s);
 void checkpoint_stop(struct store *s);
 /* Writes everything now and waits.  0 / -1 + errno. */

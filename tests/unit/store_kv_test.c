@@ -209,6 +209,43 @@ static void test_a_damaged_page_is_cannot_look_and_not_absence(void **state)
 	damage(p, "-8003.cdb", 2060);
 }
 
+static uint64_t figure(struct spool *p, const char *name)
+{
+	struct buf b = {0};
+	uint64_t n;
+	char *at;
+
+	store_stat(p->s, &b);
+	buf_addc(&b, 0);
+	at = strstr(b.data + b.off, name);
+	assert_non_null(at);
+	n = strtoull(at + strlen(name) + 1, NULL, 10);
+	buf_free(&b);
+	return n;
+}
+
+/* Twice as much as may be dirty, and more. */
+static void test_many_changes_start_a_checkpoint_and_writers_are_slowed_not_refused(void **state)
+{
+	static char value[KV_VALUE_MAX];
+	struct spool *p = *state;
+	unsigned n = CONFIG_CHECKPOINT_DIRTY_KB / 64 * 3;
+	char text[32];
+
+	help_settle(p);
+	assert_int_equal(figure(p, "checkpoint_lsn"), 0);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(store_kv_put(p->s, SPACE, key_of(i, text),
+			(struct str){value, sizeof(value)}, NULL), 0);
+		if (i % 16 == 0)
+			loop_turn(p->loop, 0);
+	}
+	help_settle(p);
+	assert_int_not_equal(figure(p, "checkpoint_lsn"), 0);
+	for (unsigned i = 0; i < n; i += 50)
+		assert_int_equal(store_kv_get(p->s, SPACE, key_of(i, text), NULL, NULL), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +253,7 @@ int main(void)
 		T(test_keys_read_as_a_plain_table_would_over_checkpoints_and_restarts),
 		T(test_lookups_see_changes_before_during_and_after_a_checkpoint),
 		T(test_a_day_expires_at_once_and_its_files_go_at_the_next_checkpoint),
+		T(test_many_changes_start_a_checkpoint_and_writers_are_slowed_not_refused),
 		T(test_a_damaged_page_is_cannot_look_and_not_absence),
 	};
 
