@@ -268,8 +268,20 @@ free_all:
 	return status;
 }
 
+/* A backup is a spool. */
+static int verify_cli(const char *data, int argc, char **argv)
+{
+	char *words[] = {argv[0], NULL};
+
+	(void)data;
+	if (argc != 2)
+		return complain("what is to be verified? satchel verify DIR", "") * 0 + USAGE;
+	return fsck_cli(argv[1], 1, words);
+}
+
 static const struct cli_command cli[] = {
 	{"fsck", "[--explain] [--repair]", "check a spool that no server has open", fsck_cli},
+	{"verify", "DIR", "check a backup in the same way", verify_cli},
 	{NULL, NULL, NULL, NULL},
 };
 
