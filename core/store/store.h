@@ -218,7 +218,8 @@ int store_kv_get(struct store *s, uint16_t space, struct str key, struct buf *ou
 /* value.p NULL removes.  Within an operation (a delivery) it is part of the same batch. */
 int store_kv_put(struct store *s, uint16_t space, struct str key, struct str value, uint64_t *lsn_r);
 /* Calls each(key, value) for every entry of the space, in no order, until it returns non-zero: reads
- * files and stalls the loop, so it is for tests, tools and short spaces.  Entries may be removed by store_kv_put() only after the walk. Returns what each returned. */
+ * files and stalls the loop, so it is for tests, tools and short spaces.  Entries may be removed by
+ * store_kv_put() only after the walk.  Returns what each returned. */
 int store_kv_each(struct store *s, uint16_t space, int (*each)(void *arg, struct str key, struct str value),
 	void *arg);
 /* Spaces with this bit expire by the day: they have generations of their own, which go whole. */
