@@ -83,8 +83,8 @@ def test_features_never_include_each_other():
         if not folder_of(path).startswith("features"):
             continue
         for name in included(path):
-                if path.name.endswith("_test.c") and name.startswith("tests/unit/"):
-                    continue
+            if path.name.endswith("_test.c") and name.startswith("tests/unit/"):
+                continue
             if not name.startswith(("core/", "generated/version.h")) \
                     and name.rpartition("/")[0] != folder_of(path):
                 wrong.append(f"{path.relative_to(TOP)} includes {name}")
