@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <mbedtls/platform_util.h>
 #include <sasl/saslplug.h>
 
+#include "core/auth/warm.h"
 #include "core/hooks.h"
 #include "core/lib/log.h"
 
@@ -123,6 +125,7 @@ static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, cons
 	struct auth_exchange *x = context;
 	struct str password = {pass, len};
 	struct user_secret secret;
+	struct timespec now;
 	int found = auth_find_user(x, str_from(user), &secret), fits;
 
 	(void)conn;
@@ -130,7 +133,8 @@ static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, cons
 	if (found < 0)
 		return SASL_UNAVAIL;
 	/* An unknown name takes as long as a wrong password. */
-	fits = user_secret_check(found ? &secret : &x->auth->nobody, password);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	fits = warm_secret_check(found ? &secret : &x->auth->nobody, password, now.tv_sec);
 	mbedtls_platform_zeroize(&secret, sizeof(secret));
 	x->hashed = true;
 	return found && fits == 1 ? SASL_OK : SASL_BADAUTH;
