@@ -129,8 +129,9 @@ int run_notice(void)
 	for (unsigned u = 0; now_ns() < until; u = (u + 1) % users, done++)
 		deliver(u, opt.conns / users + (u < opt.conns % users));
 	printf("{\"mode\": \"notice\", \"sessions\": %u, \"login_seconds\": %.3f, \"deliveries\": %u, "
-	       "\"never_told\": %llu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"mean_after_send_ms\": %.3f}\n", opt.conns, took, done,
-		(unsigned long long)late, latency_ms(0.5), latency_ms(0.99),
+	       "\"never_told\": %llu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+	       "\"mean_after_send_ms\": %.3f}\n", opt.conns, took, done, (unsigned long long)late,
+		latency_ms(0.5), latency_ms(0.99),
 		told ? (double)after_send / (double)told / 1e6 : 0);
 	free(c);
 	return 0;
