@@ -133,13 +133,10 @@ int user_edit_remove(struct user_edit *e, struct str name)
 static int by_name(const void *a, const void *b)
 {
 	const struct user_entry *x = a, *y = b;
-	size_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
-	int order = memcmp(x->name.p, y->name.p, n);
+	int order = str_cmp(x->name, y->name);
 
 	if (order)
 		return order;
-	if (x->name.len != y->name.len)
-		return x->name.len < y->name.len ? -1 : 1;
 	return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 

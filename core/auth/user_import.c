@@ -78,13 +78,10 @@ static const char *parse_line(struct import *im, struct str text, struct user_li
 static int by_name(const void *a, const void *b)
 {
 	const struct user_line *x = a, *y = b;
-	size_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
-	int order = memcmp(x->name.p, y->name.p, n);
+	int order = str_cmp(x->name, y->name);
 
 	if (order)
 		return order;
-	if (x->name.len != y->name.len)
-		return x->name.len < y->name.len ? -1 : 1;
 	return x->number < y->number ? -1 : 1;
 }
 

@@ -36,6 +36,8 @@ struct str {
 
 struct str str_from(const char *zero_terminated);
 bool str_eq(struct str a, struct str b);
+/* By bytes, the shorter of two that begin alike first: below, equal to or above 0. */
+int str_cmp(struct str a, struct str b);
 /* ASCII case-insensitive compare, independent of locale. */
 bool str_ieq(struct str a, struct str b);
 bool str_istarts(struct str s, struct str prefix);

@@ -19,6 +19,14 @@ bool str_eq(struct str a, struct str b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+int str_cmp(struct str a, struct str b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n ? memcmp(a.p, b.p, n) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool str_istarts(struct str s, struct str prefix)
 {
 	if (s.len < prefix.len)

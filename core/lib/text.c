@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/lib/cursor.h"
+#include "core/lib/utf8.h"
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -92,59 +93,16 @@ malformed:
 	return invalid();
 }
 
-/* Takes one character (RFC 3629 4), or returns -1: malformed, overlong, a surrogate, too high. */
-static int32_t take_utf8(struct cursor *c)
-{
-	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-	int first = cursor_get(c);
-	unsigned more = first < 0x80 ? 0 : first < 0xc0 ? 9 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-	uint32_t code;
-
-	if (first < 0 || more == 9 || first > 0xf4)
-		return -1;
-	code = more ? (uint32_t)first & (0x3fu >> more) : (uint32_t)first;
-	for (unsigned i = 0; i < more; i++) {
-		int byte = cursor_peek(c);
-
-		if (byte < 0 || (byte & 0xc0) != 0x80)
-			return -1;
-		cursor_get(c);
-		code = code << 6 | ((uint32_t)byte & 0x3f);
-	}
-	if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-		return -1;
-	return (int32_t)code;
-}
-
 bool text_is_utf8(struct str s)
 {
 	struct cursor c = cursor_from(s);
+	uint32_t code;
 
 	while (!cursor_done(&c)) {
-		if (take_utf8(&c) < 0)
+		if (!utf8_take(&c, &code))
 			return false;
 	}
 	return true;
-}
-
-static void add_utf8(struct buf *out, uint32_t code)
-{
-	if (code < 0x80) {
-		buf_addc(out, (char)code);
-		return;
-	}
-	if (code < 0x800) {
-		buf_addc(out, (char)(0xc0 | code >> 6));
-	} else {
-		if (code < 0x10000) {
-			buf_addc(out, (char)(0xe0 | code >> 12));
-		} else {
-			buf_addc(out, (char)(0xf0 | code >> 18));
-			buf_addc(out, (char)(0x80 | (code >> 12 & 63)));
-		}
-		buf_addc(out, (char)(0x80 | (code >> 6 & 63)));
-	}
-	buf_addc(out, (char)(0x80 | (code & 63)));
 }
 
 /* RFC 3501 5.1.3: these stand for themselves and may not be encoded ("&" has its own form). */
@@ -188,12 +146,12 @@ static int take_shifted(struct cursor *c, struct buf *out)
 		} else if (unit >= 0xdc00 && unit < 0xe000) {
 			if (!high)
 				return -1;
-			add_utf8(out, 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00));
+			utf8_add(out, 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00));
 			high = 0;
 		} else {
 			if (high || is_direct(unit))
 				return -1;
-			add_utf8(out, unit);
+			utf8_add(out, unit);
 		}
 	}
 	/* Nothing encoded, half a pair, a whole unused digit, or bits that stand for nothing. */
@@ -272,10 +230,9 @@ int text_to_mutf7(struct buf *out, struct str utf8)
 	size_t before = out->len;
 
 	while (!cursor_done(&c)) {
-		int32_t got = take_utf8(&c);
-		uint32_t code = (uint32_t)got;
+		uint32_t code;
 
-		if (got < 0) {
+		if (!utf8_take(&c, &code)) {
 			out->len = before;
 			return invalid();
 		}

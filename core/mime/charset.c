@@ -3,7 +3,7 @@
 
 #include "core/lib/text.h"
 #include "core/mime/charset_table.h"
-#include "core/mime/utf8.h"
+#include "core/lib/utf8.h"
 
 enum kind { UNKNOWN, ASCII, UTF8, LATIN1, TABLE };
 

@@ -2,7 +2,7 @@
 #include "core/mime/charset.h"
 
 #include "core/lib/cursor.h"
-#include "core/mime/utf8.h"
+#include "core/lib/utf8.h"
 
 /* How capital letters of a block become small ones. */
 enum rule { ADD, EVEN, ODD }; /* add `by`; add 1 to even numbers; to odd ones */

@@ -171,6 +171,9 @@ static void comparing_ignores_only_ascii_case(void **state)
 	assert_true(str_istarts(S("BODY.PEEK["), S("body.peek")));
 	assert_false(str_istarts(S("BO"), S("BODY")));
 	assert_true(str_eq(STR_NULL, S("")));
+	assert_int_equal(str_cmp(STR_NULL, S("")), 0);
+	assert_true(str_cmp(S("a"), S("ab")) < 0 && str_cmp(S("ab"), S("a")) > 0);
+	assert_true(str_cmp(S("b"), S("ab")) > 0 && str_cmp(S("\x7f"), S("\xc3")) < 0);
 	assert_true(str_eq(str_trim(S(" \ta b\r\n")), S("a b")));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-#include "core/mime/utf8.h"
+#include "core/lib/utf8.h"
 
 bool utf8_take(struct cursor *c, uint32_t *code_r)
 {

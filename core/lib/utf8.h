@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-#ifndef CORE_MIME_UTF8_H
-#define CORE_MIME_UTF8_H
+#ifndef CORE_LIB_UTF8_H
+#define CORE_LIB_UTF8_H
 
 #include "core/lib/cursor.h"
 
