@@ -46,8 +46,10 @@ class Fresh:
         if user != "root":
             inner = f"exec setpriv --reuid {user} --regid {user} --clear-groups " \
                     f"env HOME=/home/{user} sh -c '{inner}'"
+        # The shell stays, as root: --kill-child's signal is lost on a process that changes its user, and
+        # with the first process of its namespace everything in it ends.
         setup = f"mount --rbind /dev {self.root}/dev && mount -t proc proc {self.root}/proc && " \
-                f"mount -t tmpfs tmpfs {self.root}/tmp && exec chroot {self.root} /bin/sh -c \"$0\""
+                f"mount -t tmpfs tmpfs {self.root}/tmp && chroot {self.root} /bin/sh -c \"$0\"; exit $?"
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", setup, inner]
 
     def environment(self):
