@@ -25,12 +25,14 @@
 
 /*
  * Handing a batch to the committer and hearing from it costs two wake-ups, on a fast disk as much as
- * the sync itself. While the last ones took less than this the loop writes small batches itself; one
- * slow sync sends the next ones to the thread again. It also makes batches grow by themselves: who
- * comes in during a short sync is in the next one.
+ * the sync itself. While the store has one thing to do at a time and the disk is fast, the loop
+ * writes the batch itself: nobody else waits. With several clients the thread is faster, because
+ * the next batch fills meanwhile. One slow sync, or a batch of several operations, goes back to it.
  */
-#define QUICK_US    400
-#define QUICK_BYTES (256 * 1024)
+#define QUICK_US      400
+#define QUICK_BYTES   (64 * 1024)
+#define QUICK_RECORDS 8 /* a delivery has four or five */
+#define QUICK_RUN     8 /* so many small batches in a row */
 
 static const char zeros[BATCH_ALIGN];
 
@@ -334,7 +336,8 @@ static bool is_quick(const struct store *s)
 {
 	uint64_t bytes = s->filling->meta.len + s->filling->bodies_len + 2 * BATCH_ALIGN;
 
-	return s->commit_us && s->commit_us <= QUICK_US && bytes <= QUICK_BYTES && s->head &&
+	return s->commit_us && s->commit_us <= QUICK_US && bytes <= QUICK_BYTES &&
+		s->small_batches >= QUICK_RUN && s->filling->count <= QUICK_RECORDS && s->head &&
 		s->head_off + bytes <= s->head->size;
 }
 
@@ -418,6 +421,7 @@ void commit_finished(struct store *s, struct batch *b)
 		blob_unpin(s, b->blobs.v[i].blob);
 	}
 	s->durable = b->first + b->count - 1;
+	s->small_batches = b->count <= QUICK_RECORDS ? s->small_batches + 1 : 0;
 	s->batches++;
 	s->log_since += b->meta.len + b->bodies_len;
 	s->committing = NULL;

@@ -168,6 +168,7 @@ struct store {
 	/* commit */
 	unsigned depth;
 	struct batch *filling, *committing, *rest;
+	unsigned small_batches; /* in a row */
 	struct commit_idle *idle;
 	struct store_waiter waiters; /* ring, by LSN */
 	struct loop_timer mark_timer;
