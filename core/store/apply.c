@@ -377,7 +377,7 @@ static int redo_messages(struct store *s, const struct record *r)
 	answer = mailbox_get(s, id, &m);
 	if (answer < 0)
 		return -1;
-	if (!answer || m->lsn >= r->lsn)
+	if (!answer || (m->lsn >= r->lsn && !s->rebuild))
 		return 0; /* deleted later, or in its index file already */
 	s->images.n = 0;
 	while (count--) {
@@ -405,6 +405,24 @@ static int redo_blob(struct store *s, const struct record *r, struct segment *g,
 	/* A checkpoint may know it that was begun before this batch was written. */
 	if (!b)
 		b = blob_add(s, r->lsn, &blob);
+	if (!b)
+		return -1;
+	blob_place(s, b, g, bodies_at + blob.offset);
+	return 0;
+}
+
+static int redo_move(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+{
+	struct record_blob blob;
+	struct blob *b;
+	uint64_t id;
+
+	if (record_read_move(r->payload, &id, &blob))
+		return -1;
+	b = blob_find(s, id);
+	/* Its BLOB record may be in a segment that is gone, and what refers to it come later. */
+	if (!b)
+		b = blob_add(s, id, &blob);
 	if (!b)
 		return -1;
 	blob_place(s, b, g, bodies_at + blob.offset);
@@ -448,6 +466,8 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 		return redo_messages(s, r);
 	case RECORD_BLOB:
 		return redo_blob(s, r, g, bodies_at);
+	case RECORD_MOVE:
+		return redo_move(s, r, g, bodies_at);
 	case RECORD_KV:
 		return record_read_kv(r->payload, &kv) || kv_apply(s, &kv, r->lsn) ? -1 : 0;
 	case RECORD_MARK:

@@ -187,7 +187,7 @@ void blob_place(struct store *s, struct blob *b, struct segment *g, uint64_t off
 	b->offset = offset;
 	b->body = NULL;
 	b->batch = NULL;
-	b->gone = false;
+	b->gone = b->moving = false;
 	g->blobs++;
 	g->live += stored_bytes(b);
 	dirty(s, b);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/lib/log.h"
+#include "core/store/compact.h"
 #include "core/store/io.h"
 
 #define PARTS CHECKPOINT_PARTS
@@ -92,12 +93,31 @@ static void job_free(struct checkpoint_job **at, bool good)
 	free(job);
 }
 
+/* A number is never used twice, not even by an attempt that failed: `checkpoint` may have been
+ * replaced although the sync of its directory failed, and name those files. */
+static void new_number(struct store *s)
+{
+	struct buf *b;
+	uint64_t lsn;
+
+	if (store_last_lsn(s) == s->checkpoint_tried) {
+		store_begin(s);
+		b = store_record_begin(s, RECORD_MARK, 0, &lsn);
+		buf_put64(b, s->durable);
+		buf_put64(b, 0);
+		store_record_end(s);
+		store_end(s);
+	}
+	s->checkpoint_tried = store_last_lsn(s);
+}
+
 static struct checkpoint_job *freeze(struct store *s)
 {
 	struct checkpoint_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
+	new_number(s);
 	job->s = s;
 	job->old = s->checkpoint_files;
 	job->head = (struct checkpoint_head){
@@ -163,8 +183,10 @@ static int finish(struct store *s)
 		s->checkpoint_time = job->head.time;
 	}
 	job_free(&job, !error);
-	if (!error)
+	if (!error) {
 		segments_remove_unused(s);
+		compact_consider(s);
+	}
 	errno = error;
 	return error ? -1 : 0;
 }
@@ -259,6 +281,7 @@ int checkpoint_now(struct store *s)
 		return 0;
 	if (start(s))
 		return -1;
+	commit_flush(s);
 	let_go(s);
 	return finish(s);
 }

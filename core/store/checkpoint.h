@@ -56,7 +56,7 @@ struct map_entry {
 	uint16_t flags;
 };
 struct map_segment {
-	uint64_t first, live, blobs;
+	uint64_t first, live, blobs, kept;
 };
 /* count: entries of a run, runs of a list; segments: of a list (NULL: not asked). */
 void map_head_write(struct buf *out, const struct format_key *k, const char *magic, uint64_t number,

@@ -199,6 +199,7 @@ void map_segment_write(struct buf *out, const struct format_key *k, const struct
 	buf_put64(out, m->first);
 	buf_put64(out, m->live);
 	buf_put64(out, m->blobs);
+	buf_put64(out, m->kept);
 	checkpoint_end(out, at, MAP_ENTRY_SIZE, k);
 }
 
@@ -210,6 +211,7 @@ int map_segment_read(struct cursor *c, const struct format_key *k, struct map_se
 	m_r->first = cursor_u64(&in);
 	m_r->live = cursor_u64(&in);
 	m_r->blobs = cursor_u64(&in);
+	m_r->kept = cursor_u64(&in);
 	return good;
 }
 

@@ -97,7 +97,7 @@ int checkpoint_load(struct store *s, struct buf *error)
 
 	for (size_t i = 0; i < s->segments.n; i++)
 		s->segments.v[i]->blobs = s->segments.v[i]->live =
-			s->segments.v[i]->emptied = 0;
+			s->segments.v[i]->emptied = s->segments.v[i]->kept = 0;
 	if (file_read(s->dirfd, "checkpoint", 4096, &b)) {
 		if (errno != ENOENT)
 			return checkpoint_refuse(error, "", "checkpoint", strerror(errno));

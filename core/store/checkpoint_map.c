@@ -38,7 +38,8 @@ static int freeze_segments(struct checkpoint_job *job)
 
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
-		if (vec_push(&job->map.segments, ((struct map_segment){g->first, g->live, g->blobs})))
+		if (vec_push(&job->map.segments, ((struct map_segment){g->first, g->live, g->blobs,
+					g->kept})))
 			return -1;
 	}
 	return 0;
@@ -206,6 +207,7 @@ static void load_segment(struct store *s, const struct map_segment *m)
 	if (g) {
 		g->live = m->live;
 		g->blobs = m->blobs;
+		g->kept = m->kept;
 	} else if (m->blobs) {
 		log_error("log segment missing", "first", log_num((int64_t)m->first), "messages",
 			log_num((int64_t)m->blobs), NULL);

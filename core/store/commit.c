@@ -48,7 +48,7 @@ static void batch_reset(struct batch *b)
 		}
 	b->pieces.n = b->blobs.n = 0;
 	b->first = b->count = b->flags = 0;
-	b->bodies_len = 0;
+	b->bodies_len = b->carried = 0;
 	b->error = 0;
 	if (b->meta.cap > KEEP_BYTES)
 		buf_free(&b->meta);
@@ -172,6 +172,34 @@ struct blob *batch_add_prefix(struct store *s, struct str prefix)
 		blob->offset = at;
 	}
 	return blob;
+}
+
+int batch_move(struct store *s, struct blob *blob, struct str bytes)
+{
+	struct batch *b = s->filling;
+	struct record_blob r = {
+		.kind = blob->kind,
+		.summary_len = blob->summary_len,
+		.summary_crc = blob->summary_crc,
+		.body_len = blob->body_len,
+		.body_crc = blob->body_crc,
+		.offset = b->bodies_len,
+	};
+	size_t at = b->side.len;
+	uint64_t lsn;
+
+	if (vec_grow(&b->pieces.v, &b->pieces.cap, b->pieces.n + 1, sizeof(*b->pieces.v)) ||
+		vec_grow(&b->blobs.v, &b->blobs.cap, b->blobs.n + 1, sizeof(*b->blobs.v)) ||
+		buf_addstr(&b->side, bytes))
+		return -1;
+	record_add_move(store_record_begin(s, RECORD_MOVE, RECORD_REQUIRED, &lsn), blob->node.hash, &r);
+	store_record_end(s);
+	blob_pin(blob);
+	blob->moving = true;
+	b->pieces.v[b->pieces.n++] = (struct piece){.side_at = at, .side_len = bytes.len};
+	b->blobs.v[b->blobs.n++] = (struct batch_blob){blob, r.offset};
+	b->bodies_len = format_align(r.offset + bytes.len, 8);
+	return 0;
 }
 
 /* ---- the committer's side ---- */
@@ -420,6 +448,7 @@ void commit_finished(struct store *s, struct batch *b)
 		blob_place(s, b->blobs.v[i].blob, b->segment, b->bodies_at + b->blobs.v[i].at);
 		blob_unpin(s, b->blobs.v[i].blob);
 	}
+	b->segment->kept += b->carried;
 	s->durable = b->first + b->count - 1;
 	s->small_batches = b->count <= QUICK_RECORDS ? s->small_batches + 1 : 0;
 	s->batches++;

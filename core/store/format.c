@@ -314,6 +314,20 @@ int record_read_blob(struct str payload, struct record_blob *r_r)
 	return all_read(&c);
 }
 
+void record_add_move(struct buf *b, uint64_t id, const struct record_blob *r)
+{
+	buf_put64(b, id);
+	record_add_blob(b, r);
+}
+
+int record_read_move(struct str payload, uint64_t *id_r, struct record_blob *r_r)
+{
+	struct cursor c = cursor_from(payload);
+
+	*id_r = cursor_u64(&c);
+	return record_read_blob(cursor_take(&c, cursor_left(&c)), r_r);
+}
+
 void record_add_kv(struct buf *b, const struct record_kv *r)
 {
 	buf_put16(b, r->space);

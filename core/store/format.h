@@ -83,7 +83,7 @@ enum record_type {
 	RECORD_KV = 5,
 	RECORD_MARK = 6,
 	RECORD_EPOCH = 7,
-	RECORD_MOVE = 8, /* compaction: a blob's new place; written by a later version */
+	RECORD_MOVE = 8, /* compaction: a blob's new place */
 	RECORD_SEAL = 9, /* hash of a sealed segment; likewise */
 	RECORD_FEATURE = 1024, /* types from here on belong to features */
 };
@@ -136,6 +136,10 @@ struct record_blob {
 };
 void record_add_blob(struct buf *b, const struct record_blob *r);
 int record_read_blob(struct str payload, struct record_blob *r_r);
+
+/* MOVE: a copy of blob `id` stands in this batch's body area, r as in its BLOB record. */
+void record_add_move(struct buf *b, uint64_t id, const struct record_blob *r);
+int record_read_move(struct str payload, uint64_t *id_r, struct record_blob *r_r);
 
 struct record_kv {
 	uint16_t space;

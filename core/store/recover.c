@@ -32,6 +32,7 @@ struct redo {
 	uint64_t last_at, last_end; /* and where it stands */
 	struct batch_header last;
 	uint64_t records, epoch;
+	int pass;               /* of a rebuild */
 };
 
 static int refuse(struct redo *r, const struct segment *g, uint64_t at, const char *why)
@@ -127,6 +128,16 @@ static int apply_failed(struct redo *r, struct segment *g, uint64_t at, const st
 	return refuse(r, g, at, strerror(errno));
 }
 
+/* Compaction moves records to the head of the log, so that an account may come after its mailboxes, and
+ * a mailbox or a blob after the messages that name it: a rebuild takes them one kind after the other. */
+static bool in_pass(const struct redo *r, uint16_t type)
+{
+	int pass = type == RECORD_ACCOUNT ? 0 :
+		type == RECORD_MAILBOX || type == RECORD_BLOB || type == RECORD_MOVE ? 1 : 2;
+
+	return !r->s->rebuild || pass == r->pass;
+}
+
 /* Applies the records of a metadata block; a damaged one ends it (its neighbours cannot be found). */
 static int apply_meta(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
 	struct str meta)
@@ -136,7 +147,7 @@ static int apply_meta(struct redo *r, struct segment *g, uint64_t at, const stru
 	int more;
 
 	while ((more = record_next(&c, &r->s->key, &rec)) == 1) {
-		if (rec.lsn <= r->s->checkpoint_lsn)
+		if (rec.lsn <= r->s->checkpoint_lsn || !in_pass(r, rec.type))
 			continue;
 		r->records++;
 		if (record_apply(r->s, &rec, g, at + batch_bodies_at(h)) && apply_failed(r, g, at, &rec))
@@ -294,13 +305,15 @@ static int bodies_good(struct redo *r)
 	struct record rec;
 	struct buf meta = {0};
 	struct cursor c;
+	uint64_t id;
 	int good = 1;
 
 	if (scan_read(&src, r->last_at + BATCH_HEADER_SIZE, r->last.meta_len, &meta))
 		good = -1;
 	c = cursor_from(buf_str(&meta));
 	while (good == 1 && record_next(&c, &r->s->key, &rec) == 1)
-		if (rec.type == RECORD_BLOB && !record_read_blob(rec.payload, &blob))
+		if ((rec.type == RECORD_BLOB && !record_read_blob(rec.payload, &blob)) ||
+			(rec.type == RECORD_MOVE && !record_read_move(rec.payload, &id, &blob)))
 			good = scan_blob(&src, r->last_at + batch_bodies_at(&r->last), &blob);
 	buf_free(&meta);
 	return good;
@@ -402,6 +415,7 @@ static size_t first_to_redo(const struct store *s)
 static int redo(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
+	uint64_t damaged = s->damaged;
 
 	if (s->segments.n && s->segments.v[from]->first > s->checkpoint_lsn + 1 && !s->rebuild)
 		return refuse(r, s->segments.v[from], 0,
@@ -410,7 +424,11 @@ static int redo(struct redo *r, size_t from)
 	r->chained = false;
 	if (walk(r, from))
 		return -1;
-	return 0;
+	if (!s->rebuild || r->pass == 2)
+		return 0;
+	s->damaged = damaged; /* what is damaged is met again */
+	*r = (struct redo){.s = s, .error = r->error, .epoch = s->epoch, .pass = r->pass + 1};
+	return redo(r, from);
 }
 
 /* The last batch may have reached the disk in part: then it was never acknowledged. */

@@ -23,6 +23,8 @@ struct segment {
 	uint64_t live;  /* bytes of its blobs still referenced */
 	uint64_t blobs; /* entries of the blob map that point here */
 	uint64_t emptied; /* LSN of the change that left none */
+	uint64_t kept;  /* bytes of records that compaction carried into it */
+	uint64_t passed; /* compaction carried all that is of use out of it; LSN of its last record */
 };
 
 struct blob_ring {
@@ -51,6 +53,7 @@ struct blob {
 	uint8_t state;
 	bool verified;           /* its bytes matched their CRC once */
 	bool stored;             /* some run has an entry of it */
+	bool moving;             /* a copy is on its way to the head of the log */
 	bool gone;               /* no references left: kept until a checkpoint says so */
 };
 
@@ -94,6 +97,7 @@ struct batch {
 		size_t n, cap;
 	} iov;
 	uint64_t bodies_len;
+	uint64_t carried; /* bytes of records that compaction put in */
 	/* the committer's answer */
 	int error;
 	struct segment *segment;
@@ -147,6 +151,7 @@ struct commit_idle {
 struct spare; /* segment.c */
 struct checkpoint_job;
 struct map_run; /* map.h */
+struct compaction; /* compact.h */
 
 struct store {
 	struct loop *loop;
@@ -228,13 +233,15 @@ struct store {
 		size_t n, cap;
 	} garbage; /* index files of mailboxes that are gone */
 	struct loop_timer checkpoint_timer;
+	uint64_t checkpoint_tried; /* number of the last attempt */
 	struct checkpoint_job *checkpointing;
 	bool checkpoint_failed;
 	struct loop_timer slow_timer; /* a batch that waits while checkpoints lag behind */
+	struct compaction *compaction;
 
 	/* figures */
 	uint64_t messages, batches, records, bytes_written;
-	uint64_t damaged, cut;
+	uint64_t damaged, cut, moved_bytes;
 };
 
 /* ---- commit.c ---- */
@@ -258,6 +265,8 @@ void commit_finished(struct store *s, struct batch *b);
 /* Adds a blob to the current batch: from a finished body, or bytes that are copied. */
 struct blob *batch_add_body(struct store *s, struct body *b);
 struct blob *batch_add_prefix(struct store *s, struct str prefix);
+/* Adds a copy of a blob that stands in the log: bytes are its summary, padded to 8, and its body. */
+int batch_move(struct store *s, struct blob *blob, struct str bytes);
 
 /* ---- body.c, names.c ---- */
 

@@ -14,6 +14,7 @@
 
 #include "core/lib/file.h"
 #include "core/lib/log.h"
+#include "core/store/compact.h"
 #include "core/store/io.h"
 
 #define LOCK_TRIES 60 /* of 50 ms */
@@ -238,6 +239,7 @@ static void close_fd(int fd)
 static void free_store(struct store *s)
 {
 	checkpoint_stop(s);
+	compact_stop(s);
 	commit_stop(s);
 	segment_maker_stop(s);
 	batch_free(&s->filling);
@@ -273,7 +275,7 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 	if (s->readonly)
 		return s;
 	look_at_mark(s);
-	if (commit_start(s) || segment_maker_start(s)) {
+	if (commit_start(s) || segment_maker_start(s) || compact_start(s)) {
 		refuse(error_r, o->dir, NULL, strerror(errno));
 		goto free_all;
 	}
@@ -355,6 +357,7 @@ void store_stat(const struct store *s, struct buf *out)
 	stat_line(out, "checkpoint_lsn", s->checkpoint_lsn);
 	stat_line(out, "checkpoint_time", s->checkpoint_time);
 	stat_line(out, "bodies_in_flight_bytes", s->bodies);
+	stat_line(out, "moved_bytes", s->moved_bytes);
 	stat_line(out, "damaged", s->damaged);
 	stat_line(out, "tails_cut", s->cut);
 	stat_line(out, "failed", s->failed);

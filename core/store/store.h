@@ -67,6 +67,9 @@ void store_wait_cancel(struct store_waiter *w);
 int store_checkpoint(struct store *s);
 /* Starts folding them beside the traffic, if that is not under way. 0 / -1 + errno. */
 int store_checkpoint_begin(struct store *s);
+/* Carries what is of use in mostly dead segments to the head of the log, and gives their space back;
+ * waits.  It happens by itself, slowly, after checkpoints.  0 / -1 + errno. */
+int store_compact(struct store *s);
 /* Can this many message bytes be taken?  0; ENOSPC (disk reserve), ENOMEM (budget), EIO (failed). */
 int store_admits(const struct store *s, uint64_t bytes);
 /* "key value" lines for `satchel stat` and metrics: segments, bytes, live bytes, batches, records,

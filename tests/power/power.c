@@ -348,6 +348,8 @@ static void live(int n)
 			settle();
 		if (!chance(25))
 			store_checkpoint(s);
+		if (!chance(25))
+			store_compact(s);
 	}
 	settle();
 	/* Nobody waits for ever: each was told that it is durable, or that it never will be. */

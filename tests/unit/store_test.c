@@ -426,7 +426,7 @@ static void segments_without_live_mail_are_removed(void **state)
 	}
 	assert_true(files_in(p, "log") >= 8);
 	mailbox_expunge(help_inbox(p, "alice"), uids, 299, NULL);
-	assert_int_equal(store_checkpoint(p->s), 0);
+	assert_int_equal(store_compact(p->s), 0);
 	assert_true(files_in(p, "log") <= 4);
 	help_reopen(p);
 	assert_int_equal(mailbox_message(help_inbox(p, "alice"), 300, &msg), 1);
