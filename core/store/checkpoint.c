@@ -222,7 +222,7 @@ void checkpoint_finished(struct store *s)
 static uint64_t dirty_bytes(const struct store *s)
 {
 	return s->kv.arena.used + (s->kv_frozen ? s->kv_frozen->arena.used : 0) +
-		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob);
+		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob) + s->index.bytes;
 }
 
 bool checkpoint_crowded(const struct store *s)
