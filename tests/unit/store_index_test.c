@@ -141,6 +141,8 @@ static void step(struct spool *p, struct model *w)
 		assert_int_equal(store_checkpoint_begin(p->s), 0);
 		break;
 	case 10:
+		/* One that still runs would have a checkpoint.tmp of its own. */
+		assert_int_equal(store_checkpoint(p->s), 0);
 		append(p, w, 1);
 		help_settle(p);
 		fail_checkpoint(p);
