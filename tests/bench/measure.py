@@ -40,12 +40,12 @@ def free_port():
 
 def tree(pid):
     """A process and all below it."""
-    found, todo = [], [pid]
-    while todo:
-        pid = todo.pop()
+    found, pending = [], [pid]
+    while pending:
+        pid = pending.pop()
         try:
             tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
-            todo += [int(p) for t in tasks for p in (t / "children").read_text().split()]
+            pending += [int(p) for t in tasks for p in (t / "children").read_text().split()]
         except OSError:
             continue
         found.append(pid)
