@@ -40,10 +40,11 @@ struct sasl_kept {
 	const char *property; /* the name libsasl2 asks for it by */
 	bool base64;          /* libsasl2 gets the decoded TEXT, else the whole line */
 	/* Appends the line; called when a password is set.  NULL: another keeps it.  0 / -1 ENOMEM. */
-	int (*make)(struct str password, struct buf *out);
+	int (*make)(const struct sasl_kept *kept, struct str password, struct buf *out);
 	/* Appends a line that no password fits, for a user who has none; the same for the same seed in
 	 * all that a client can see, and cheap.  0 / -1 ENOMEM. */
-	int (*invent)(const unsigned char seed[32], struct buf *out);
+	int (*invent)(const struct sasl_kept *kept, const unsigned char seed[32], struct buf *out);
+	void *own;            /* the mechanism's, for the two above and sasl_mech.add */
 };
 
 /* A SASL mechanism as the gate offers it; its code is registered in the auth role only. */
@@ -53,7 +54,7 @@ struct sasl_mech {
 	bool anonymous;  /* proves nobody's identity */
 	const struct sasl_kept *kept; /* NULL: the password itself comes and is checked */
 	/* Calls sasl_server_add_plugin(); in auth, once, after sasl_server_init().  A SASL_ code. */
-	int (*add)(void);
+	int (*add)(const struct sasl_mech *mech);
 };
 
 struct imap_capability {

@@ -38,7 +38,7 @@ static int invent(struct auth_exchange *x, const struct sasl_kept *kept, struct 
 	if (buf_addstr(&text, name))
 		return -1;
 	user_hmac(x->auth->install_key, buf_str(&text), seed);
-	rc = kept->invent(seed, line);
+	rc = kept->invent(kept, seed, line);
 	buf_free(&text);
 	return rc;
 }

@@ -153,7 +153,7 @@ static int add_mechanisms(struct buf *error_r)
 {
 	FEATURE_EACH (f) {
 		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++) {
-			int rc = m->add ? m->add() : SASL_OK;
+			int rc = m->add ? m->add(m) : SASL_OK;
 
 			if (rc != SASL_OK) {
 				buf_addv(error_r, "mechanism ", m->name, ": ",

@@ -92,20 +92,45 @@ int auth_scram_derive(const struct satchel_scram *h, struct str password, uint32
 	return rc;
 }
 
-int auth_scram_make(const struct satchel_scram *h, struct str password, struct buf *out)
+static struct auth_scram *scram_of(const struct sasl_kept *kept)
+{
+	return kept->own;
+}
+
+int auth_scram_make(const struct sasl_kept *kept, struct str password, struct buf *out)
 {
 	char salt[SALT];
 
 	file_random(salt, sizeof(salt));
-	return auth_scram_derive(h, password, CONFIG_SCRAM_ITERATIONS, (struct str){salt, SALT}, out);
+	return auth_scram_derive(&scram_of(kept)->hash, password, CONFIG_SCRAM_ITERATIONS,
+		(struct str){salt, SALT}, out);
 }
 
-int auth_scram_invent(const struct satchel_scram *h, const unsigned char seed[32], struct buf *out)
+int auth_scram_invent(const struct sasl_kept *kept, const unsigned char seed[32], struct buf *out)
 {
 	unsigned char keys[2 * HASH_MAX];
 
 	/* Nobody sees the keys, and no password is known to lead to them. */
 	file_random(keys, sizeof(keys));
-	return add_text(h, CONFIG_SCRAM_ITERATIONS, (struct str){(const char *)seed, SALT}, keys,
-		keys + HASH_MAX, out);
+	return add_text(&scram_of(kept)->hash, CONFIG_SCRAM_ITERATIONS,
+		(struct str){(const char *)seed, SALT}, keys, keys + HASH_MAX, out);
+}
+
+/* libsasl2 calls back at once, in this thread, and hands nothing through. */
+static struct auth_scram *adding;
+
+static int init_plugin(const sasl_utils_t *utils, int max_version, int *version_r,
+	sasl_server_plug_t **list_r, int *count_r)
+{
+	(void)utils;
+	return satchel_scram_init(&adding->hash, &adding->plugin, max_version, version_r, list_r,
+		count_r);
+}
+
+int auth_scram_add(const struct sasl_mech *mech)
+{
+	if (!ENABLE_SASL_SCRAM)
+		return SASL_NOMECH;
+	adding = scram_of(mech->kept);
+	return sasl_server_add_plugin(mech->name, init_plugin);
 }

@@ -31,7 +31,7 @@ static int add_kept(const struct sasl_kept *kept, struct str password, struct bu
 	if (!kept->make || user_value_find(buf_str(out), str_from(kept->kind), &there))
 		return 0;
 	buf_addc(out, '\n');
-	return kept->make(password, out);
+	return kept->make(kept, password, out);
 }
 
 int user_value_make(struct str password, uint32_t iterations, struct buf *out)

@@ -195,3 +195,34 @@ def check_unprepared(server, name, exchange_result):
     server.cli("--data", str(server.data), "user", "passwd", "plainly", stdin="pencil two\n")
     with connect(server) as wire:
         assert exchange_result(wire, "plainly", "pencil two").startswith(b"OK"), name
+
+
+class ScramTests:
+    """The tests of a SCRAM mechanism; each feature's file makes a Test class of it."""
+
+    name = symbol = ""
+
+    def test_users_log_in_and_nobody_else_whether_known_or_not(self, server, config):
+        if self.symbol in config:
+            check_scram(server, self.name)
+        else:
+            check_off(server, self.name)
+
+    def test_malformed_messages_are_refused_and_the_connection_lives(self, server, config):
+        if self.symbol in config:
+            check_scram_bad_input(server, self.name)
+        else:
+            with connect(server) as wire:
+                assert b" NO [CANNOT]" in wire.command(f"AUTHENTICATE {self.name} biws")[-1]
+                wire.ok("NOOP")
+
+
+class OwnSecretTests(ScramTests):
+    """Of one that needs a secret of its own."""
+
+    def test_a_user_without_the_secret_is_an_unknown_one_until_the_password_is_set(self, server, config):
+        if self.symbol in config:
+            check_unprepared(server, self.name, lambda wire, user, password:
+                             scram(wire, self.name, user, password)[0].result)
+        else:
+            check_off(server, self.name)

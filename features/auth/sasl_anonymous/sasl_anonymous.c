@@ -7,9 +7,9 @@
 /* plugins/anonymous.c of libsasl2 has no header. */
 extern sasl_server_plug_init_t anonymous_server_plug_init;
 
-static int add_anonymous(void)
+static int add_anonymous(const struct sasl_mech *mech)
 {
-	return sasl_server_add_plugin("ANONYMOUS", anonymous_server_plug_init);
+	return sasl_server_add_plugin(mech->name, anonymous_server_plug_init);
 }
 
 static const struct sasl_mech mechs[] = {

@@ -18,11 +18,12 @@ static int add_line(const void *state, struct buf *out)
 	return text_base64_encode(out, (struct str){state, STATE});
 }
 
-static int make(struct str password, struct buf *out)
+static int make(const struct sasl_kept *k, struct str password, struct buf *out)
 {
 	HMAC_MD5_STATE state;
 	int rc;
 
+	(void)k;
 	_Static_assert(sizeof(state) == STATE, "stored byte by byte");
 	_sasl_hmac_md5_precalc(&state, (const unsigned char *)password.p, (int)password.len);
 	rc = add_line(&state, out);
@@ -30,8 +31,9 @@ static int make(struct str password, struct buf *out)
 	return rc;
 }
 
-static int invent(const unsigned char seed[32], struct buf *out)
+static int invent(const struct sasl_kept *k, const unsigned char seed[32], struct buf *out)
 {
+	(void)k;
 	return add_line(seed, out);
 }
 
@@ -43,9 +45,9 @@ static const struct sasl_kept kept = {
 	.invent = invent,
 };
 
-static int add_cram_md5(void)
+static int add_cram_md5(const struct sasl_mech *mech)
 {
-	return sasl_server_add_plugin("CRAM-MD5", crammd5_server_plug_init);
+	return sasl_server_add_plugin(mech->name, crammd5_server_plug_init);
 }
 
 static const struct sasl_mech mechs[] = {

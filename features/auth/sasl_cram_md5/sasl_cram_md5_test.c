@@ -63,9 +63,9 @@ static void a_made_up_state_is_the_same_for_the_same_seed(void **state)
 	struct buf one = {0}, two = {0}, three = {0};
 
 	(void)state;
-	assert_int_equal(kept->invent(seed, &one), 0);
-	assert_int_equal(kept->invent(seed, &two), 0);
-	assert_int_equal(kept->invent(other, &three), 0);
+	assert_int_equal(kept->invent(kept, seed, &one), 0);
+	assert_int_equal(kept->invent(kept, seed, &two), 0);
+	assert_int_equal(kept->invent(kept, other, &three), 0);
 	assert_true(str_eq(buf_str(&one), buf_str(&two)));
 	assert_false(str_eq(buf_str(&one), buf_str(&three)));
 	buf_free(&one);

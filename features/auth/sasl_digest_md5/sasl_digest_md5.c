@@ -9,13 +9,14 @@
 /* plugins/digestmd5.c of libsasl2 has no header. */
 extern sasl_server_plug_init_t digestmd5_server_plug_init;
 
-static int add_line(struct str password, struct buf *out)
+static int add_line(const struct sasl_kept *k, struct str password, struct buf *out)
 {
+	(void)k;
 	buf_adds(out, "PASSWORD$");
 	return text_base64_encode(out, password);
 }
 
-static int invent(const unsigned char seed[32], struct buf *out)
+static int invent(const struct sasl_kept *k, const unsigned char seed[32], struct buf *out)
 {
 	struct buf text = {0};
 	int rc;
@@ -23,7 +24,7 @@ static int invent(const unsigned char seed[32], struct buf *out)
 	/* Text, because the plugin measures it by its NUL. */
 	rc = text_base64_encode(&text, (struct str){(const char *)seed, 32});
 	if (!rc)
-		rc = add_line(buf_str(&text), out);
+		rc = add_line(k, buf_str(&text), out);
 	buf_wipe(&text);
 	return rc;
 }
@@ -36,9 +37,9 @@ static const struct sasl_kept kept = {
 	.invent = invent,
 };
 
-static int add_digest_md5(void)
+static int add_digest_md5(const struct sasl_mech *mech)
 {
-	return sasl_server_add_plugin("DIGEST-MD5", digestmd5_server_plug_init);
+	return sasl_server_add_plugin(mech->name, digestmd5_server_plug_init);
 }
 
 static const struct sasl_mech mechs[] = {

@@ -34,8 +34,8 @@ static void a_made_up_password_is_text_also_when_the_seed_holds_zeros(void **sta
 	struct str base64;
 
 	(void)state;
-	assert_int_equal(kept->invent(seed, &line), 0);
-	assert_int_equal(kept->invent(seed, &again), 0);
+	assert_int_equal(kept->invent(kept, seed, &line), 0);
+	assert_int_equal(kept->invent(kept, seed, &again), 0);
 	assert_true(str_eq(buf_str(&line), buf_str(&again)));
 	base64 = buf_str(&line);
 	base64.p += sizeof("PASSWORD$") - 1;

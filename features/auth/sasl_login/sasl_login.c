@@ -7,9 +7,9 @@
 /* plugins/login.c of libsasl2 has no header. */
 extern sasl_server_plug_init_t login_server_plug_init;
 
-static int add_login(void)
+static int add_login(const struct sasl_mech *mech)
 {
-	return sasl_server_add_plugin("LOGIN", login_server_plug_init);
+	return sasl_server_add_plugin(mech->name, login_server_plug_init);
 }
 
 static const struct sasl_mech mechs[] = {

@@ -7,9 +7,9 @@
 /* plugins/plain.c of libsasl2 has no header. */
 extern sasl_server_plug_init_t plain_server_plug_init;
 
-static int add_plain(void)
+static int add_plain(const struct sasl_mech *mech)
 {
-	return sasl_server_add_plugin("PLAIN", plain_server_plug_init);
+	return sasl_server_add_plugin(mech->name, plain_server_plug_init);
 }
 
 static const struct sasl_mech mechs[] = {

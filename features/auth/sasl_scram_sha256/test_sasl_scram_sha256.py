@@ -6,20 +6,9 @@ from harness import sasl
 NAME = "SCRAM-SHA-256"
 
 
-def test_users_log_in_and_nobody_else_whether_known_or_not(server, config):
-    if "SASL_SCRAM_SHA256" in config:
-        sasl.check_scram(server, NAME)
-    else:
-        sasl.check_off(server, NAME)
-
-
-def test_malformed_messages_are_refused_and_the_connection_lives(server, config):
-    if "SASL_SCRAM_SHA256" in config:
-        sasl.check_scram_bad_input(server, NAME)
-    else:
-        with sasl.connect(server) as wire:
-            assert b" NO [CANNOT]" in wire.command(f"AUTHENTICATE {NAME} biws")[-1]
-            wire.ok("NOOP")
+class TestScram(sasl.ScramTests):
+    name = NAME
+    symbol = "SASL_SCRAM_SHA256"
 
 
 def test_the_made_up_salt_of_an_unknown_user_outlives_a_restart(fresh, config):

@@ -5,41 +5,20 @@
 
 #include "core/auth/scram.h"
 
-static const struct satchel_scram hash = {.mechanism = "SCRAM-SHA-512", .size = 64, .md = MBEDTLS_MD_SHA512};
-
-static int make(struct str password, struct buf *out)
-{
-	return auth_scram_make(&hash, password, out);
-}
-
-static int invent(const unsigned char seed[32], struct buf *out)
-{
-	return auth_scram_invent(&hash, seed, out);
-}
-
-static int init_plugin(const sasl_utils_t *utils, int max_version, int *version_r,
-	sasl_server_plug_t **list_r, int *count_r)
-{
-	static sasl_server_plug_t plugin;
-
-	(void)utils;
-	return satchel_scram_init(&hash, &plugin, max_version, version_r, list_r, count_r);
-}
-
-static int add_scram(void)
-{
-	return sasl_server_add_plugin("SCRAM-SHA-512", init_plugin);
-}
+static struct auth_scram scram = {
+	.hash = {.mechanism = "SCRAM-SHA-512", .size = 64, .md = MBEDTLS_MD_SHA512},
+};
 
 static const struct sasl_kept kept = {
 	.kind = "SCRAM-SHA-512",
-	.property = "*authPassword", /* RFC 3112 */
-	.make = make,
-	.invent = invent,
+	.property = AUTH_SCRAM_PROPERTY,
+	.make = auth_scram_make,
+	.invent = auth_scram_invent,
+	.own = &scram,
 };
 
 static const struct sasl_mech mechs[] = {
-	{.name = "SCRAM-SHA-512", .kept = &kept, .add = add_scram},
+	{.name = "SCRAM-SHA-512", .kept = &kept, .add = auth_scram_add},
 	{0},
 };
 

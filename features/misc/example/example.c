@@ -87,7 +87,7 @@ static int example_control(struct mail *m, struct str args, struct buf *out)
 
 static const struct control_command control[] = {
 	{"example", example_control, "", "how often the example was reached"},
-	{NULL, NULL},
+	{0},
 };
 
 /* ---- the life of the mail role ---- */
