@@ -34,7 +34,7 @@
 #define QUICK_RECORDS 8 /* a delivery has four or five */
 #define QUICK_RUN     8 /* so many small batches in a row */
 
-static const char zeros[BATCH_ALIGN];
+static const char zeros[IO_BLOCK];
 
 /* ---- batches ---- */
 
@@ -220,7 +220,7 @@ static int gather(struct batch *b)
 	const struct piece *p;
 
 	if (b->meta.failed || b->side.failed ||
-		vec_grow(&b->iov.v, &b->iov.cap, b->pieces.n * 4 + 3, sizeof(*b->iov.v))) {
+		vec_grow(&b->iov.v, &b->iov.cap, b->pieces.n * 4 + 4, sizeof(*b->iov.v))) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -264,7 +264,7 @@ int commit_write(struct store *s, struct batch *b)
 		.time = (uint64_t)time(NULL),
 	};
 	char *head = b->meta.data + b->meta.off;
-	uint64_t began = clock_us();
+	uint64_t began = clock_us(), end;
 
 	if (gather(b))
 		return -1;
@@ -273,6 +273,11 @@ int commit_write(struct store *s, struct batch *b)
 			return -1;
 	h.meta_crc = crc32c(s->key.seed, head + BATCH_HEADER_SIZE, h.meta_len);
 	batch_header_write(head, &s->key, &h);
+	/* To the end of the block: behind the head there are zeros anyway, and the block need not be read
+	 * for the half of it. */
+	end = s->head_off + batch_size(&h);
+	if (format_align(end, IO_BLOCK) <= s->head->size)
+		iov_pad(b, end, IO_BLOCK);
 	if (io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off))
 		return -1;
 	if (io_fdatasync(s->head->fd))

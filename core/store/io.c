@@ -80,6 +80,15 @@ int io_ftruncate(int fd, uint64_t size)
 	return ftruncate(fd, (off_t)size);
 }
 
+int io_direct(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
 int io_fallocate(int fd, uint64_t size)
 {
 	int error = posix_fallocate(fd, 0, (off_t)size);

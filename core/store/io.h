@@ -8,9 +8,14 @@
  * the same name: -1 + errno; EINTR is retried.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+/* What a file system reads to have a part of it written, unless it is cached: aligned writes of so
+ * many bytes never wait for a read. */
+#define IO_BLOCK 4096u
 
 /* Opens for writing or creates; plain reads use open(2) itself. */
 int io_open(int dirfd, const char *name, int flags, mode_t mode);
@@ -23,6 +28,9 @@ int io_fsync(int fd);
 int io_rename(int dirfd, const char *from, const char *to);
 int io_unlink(int dirfd, const char *name);
 int io_ftruncate(int fd, uint64_t size);
+/* Lets writes pass the page cache by, or no longer: they come from memory aligned to IO_BLOCK and are
+ * of such size and place.  -1 + errno: this file system cannot. */
+int io_direct(int fd, bool on);
 /* Reserves disk blocks for [0, size) and sets the size. */
 int io_fallocate(int fd, uint64_t size);
 
