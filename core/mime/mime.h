@@ -25,7 +25,10 @@ struct mime_param {
 
 struct mime_part {
 	struct str header;            /* its header block with the empty line */
-	struct str body;              /* what follows; for message/rfc822 the inner message */
+	struct str body;              /* what follows; for message/rfc822 the inner message; .p NULL if the
+	                                 message was read in pieces */
+	uint64_t at;                  /* where the header begins in the message, */
+	uint64_t body_at, body_len;   /* and where the body stands */
 	struct str type, subtype;     /* as written; defaults text, plain (RFC 2045 5.2; RFC 2046 5.1.5) */
 	struct mime_param *params;    /* text/plain always has a charset (RFC 2046 4.1.2) */
 	struct str encoding;          /* Content-Transfer-Encoding, empty if none */
@@ -48,6 +51,20 @@ struct mime_part {
 struct mime_part *mime_parse(struct arena *a, struct str message);
 
 /*
+ * The same for a message that comes in pieces.  Headers are copied to `a`, 256 KiB of them in all: what
+ * is longer is cut (its place is still told right).  A boundary of more than 16 KiB is not recognised.
+ */
+struct mime_reader;
+/* NULL: out of memory. */
+struct mime_reader *mime_reader_new(struct arena *a);
+/* The next bytes; they may be forgotten afterwards. */
+void mime_reader_feed(struct mime_reader *r, struct str piece);
+/* The tree; frees the reader.  NULL: out of memory, at any time since it was made. */
+struct mime_part *mime_reader_end(struct mime_reader **r);
+/* Gives up.  NULL is allowed. */
+void mime_reader_free(struct mime_reader **r);
+
+/*
  * Finds the part of an IMAP section number (RFC 9051 6.4.5: BODY[1.2.3]); n = 0 gives the message.
  * A message that is not multipart has itself as part 1.  NULL: there is no such part.
  * *message_r is true where HEADER and TEXT apply (the top, or the inner message of message/rfc822;
@@ -61,7 +78,7 @@ const struct mime_part *mime_find(const struct mime_part *top, const uint32_t *n
 void mime_add_envelope(struct buf *out, struct str header);
 void mime_add_bodystructure(struct buf *out, const struct mime_part *top, bool extended);
 
-/* Appends the body decoded from its transfer encoding (base64, quoted-printable; others as is).
+/* Appends the body, which is in memory, decoded from its transfer encoding (base64, quoted-printable; others as is).
  * 1 decoded, 0 encoding unknown (appended as is), at most max bytes are appended (0 = no limit). */
 int mime_decode_body(struct buf *out, const struct mime_part *part, size_t max);
 /* Value of a parameter (charset, name, ...), empty if none. */
@@ -84,6 +101,8 @@ struct mime_summary {
 bool mime_is_common_field(struct str name);
 /* Appends the summary of a message body.  0, or -1 out of memory. */
 int mime_summary_add(struct buf *out, struct str message);
+/* The same of its tree. */
+int mime_summary_add_tree(struct buf *out, const struct mime_part *top);
 /* 0; -1 EPROTO when damaged; s_r points into `in`. */
 int mime_summary_read(struct str in, struct mime_summary *s_r);
 

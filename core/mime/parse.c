@@ -1,269 +1,103 @@
 /* SPDX-License-Identifier: 0BSD */
+/*
+ * The parser reads a message line by line, once, and never looks back: pieces of any size may be
+ * fed to it.  A message in memory is one piece, and nothing of it is copied.
+ */
 #include "core/mime/mime.h"
 
-#include "core/mime/boundary.h"
-#include "core/mime/field.h"
-#include "core/mime/header.h"
+#include <stdlib.h>
 
-/* A part whose body is being read. */
+#include "core/lib/cursor.h"
+#include "core/mime/boundary.h"
+#include "core/mime/part.h"
+
+/* Of a line that arrives in pieces so much is seen at once: a longer boundary is not recognised. */
+#define LINE_SEEN (16 * 1024)
+/* Of the headers of a message in pieces so much is kept, in all. */
+#define HEADERS_KEPT (256 * 1024)
+
+/* A part that is being read. */
 struct frame {
 	struct mime_part *part, *last_child;
 	struct frame *outer; /* the frame around it; in the free list: the next one */
-	struct cursor body;
 	uint32_t lines;      /* line ends of the message before its body */
 	unsigned depth;      /* 1 for the message */
 	struct str boundary; /* .len 0: none, or its end was seen */
 };
 
-struct parser {
+struct mime_reader {
 	struct arena *arena;
-	struct cursor c;
-	uint32_t lines; /* line ends so far */
+	const char *whole;   /* the message, if it is in memory */
+	uint64_t at;         /* bytes read */
+	uint32_t lines;      /* line ends so far */
 	unsigned parts;
+	struct mime_part *message;
 	struct frame *top, *spare;
 	struct boundaries boundaries;
-	bool failed; /* out of memory */
+	bool in_header;      /* of the top frame */
+	bool opening;        /* a delimiter line: a part begins behind it */
+	bool failed;         /* out of memory */
+	/* The last line, or the piece of it that was read. */
+	bool ended;
+	bool text;           /* there is something in front of its end */
+	unsigned end_len;    /* bytes of its end: 0 to 2 */
+	/* in pieces */
+	struct buf line;     /* the beginning of one */
+	struct buf header;   /* of the top frame */
+	size_t headers;      /* bytes kept */
 };
 
-static const struct str text = {"text", 4}, plain = {"plain", 5};
-
-static void *take_memory(struct parser *p, size_t n)
+static void *take_memory(struct mime_reader *r, size_t n)
 {
-	void *memory = arena_alloc(p->arena, n);
+	void *memory = arena_alloc(r->arena, n);
 
 	if (!memory)
-		p->failed = true;
+		r->failed = true;
 	return memory;
 }
 
-static struct mime_param *find_param(struct mime_param *list, struct str name)
-{
-	while (list && !str_ieq(list->name, name))
-		list = list->next;
-	return list;
-}
-
-struct str mime_param_value(const struct mime_part *part, struct str name)
-{
-	const struct mime_param *param = find_param(part->params, name);
-
-	return param ? param->value : STR("");
-}
-
-static void set_text_plain(struct mime_part *part)
-{
-	part->type = text;
-	part->subtype = plain;
-	part->params = NULL;
-}
-
-/* RFC 2046 4.1.2: text/plain without a charset is US-ASCII. */
-static void add_default_charset(struct parser *p, struct mime_part *part)
-{
-	struct mime_param **tail = &part->params, *param;
-
-	if (!str_ieq(part->type, text) || !str_ieq(part->subtype, plain) ||
-		find_param(part->params, STR("charset")))
-		return;
-	param = take_memory(p, sizeof(*param));
-	if (!param)
-		return;
-	*param = (struct mime_param){STR("charset"), STR("us-ascii"), NULL};
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = param;
-}
-
-static void set_octet_stream(struct mime_part *part)
-{
-	part->type = STR("application");
-	part->subtype = STR("octet-stream");
-}
-
-/* RFC 2045 5.1; a value without a slash means the default type (5.2). */
-static void read_content_type(struct parser *p, struct mime_part *part, struct str value)
-{
-	struct cursor c = cursor_from(value);
-	struct str type, subtype;
-
-	field_skip_cfws(&c, NULL);
-	type = field_token(&c);
-	field_skip_cfws(&c, NULL);
-	if (!type.len || !cursor_accept(&c, '/')) {
-		set_text_plain(part);
-		return;
-	}
-	field_skip_cfws(&c, NULL);
-	subtype = field_token(&c);
-	if (!subtype.len) {
-		set_text_plain(part);
-		return;
-	}
-	part->type = type;
-	part->subtype = subtype;
-	if (field_params(p->arena, &c, &part->params))
-		p->failed = true;
-}
-
-static void read_encoding(struct parser *p, struct mime_part *part, struct str value)
-{
-	struct cursor c = cursor_from(value);
-
-	(void)p;
-	field_skip_cfws(&c, NULL);
-	part->encoding = field_token(&c);
-}
-
-static void read_disposition(struct parser *p, struct mime_part *part, struct str value)
-{
-	struct cursor c = cursor_from(value);
-
-	field_skip_cfws(&c, NULL);
-	part->disposition = field_token(&c);
-	if (part->disposition.len && field_params(p->arena, &c, &part->disposition_params))
-		p->failed = true;
-}
-
-enum { TYPE, ENCODING, DISPOSITION, ID, DESCRIPTION, MD5, LANGUAGE, LOCATION, FIELDS };
-
-/* What follows "Content-" in the names of fields (RFC 2045, 2183, 1864, 3282, 2557). */
-static const struct str field_names[FIELDS] = {
-	[TYPE] = {"Type", 4},
-	[ENCODING] = {"Transfer-Encoding", 17},
-	[DISPOSITION] = {"Disposition", 11},
-	[ID] = {"ID", 2},
-	[DESCRIPTION] = {"Description", 11},
-	[MD5] = {"MD5", 3},
-	[LANGUAGE] = {"Language", 8},
-	[LOCATION] = {"Location", 8},
-};
-
-/* The first of each field counts. */
-static void collect_fields(struct str header, struct str values_r[FIELDS])
-{
-	struct cursor c = cursor_from(header), name;
-	struct header_field f;
-
-	for (unsigned i = 0; i < FIELDS; i++)
-		values_r[i] = STR_NULL;
-	while (header_next(&c, &f)) {
-		name = cursor_from(f.name);
-		if (!f.name.len || !cursor_accept_word(&name, STR("Content-")))
-			continue;
-		f.name = cursor_take(&name, cursor_left(&name));
-		for (unsigned i = 0; i < FIELDS; i++)
-			if (!values_r[i].p && str_ieq(f.name, field_names[i]))
-				values_r[i] = f.value;
-	}
-}
-
-static bool is_identity(struct str encoding)
-{
-	return !str_ieq(encoding, STR("base64")) && !str_ieq(encoding, STR("quoted-printable"));
-}
-
-static bool is_message(const struct mime_part *part)
-{
-	return str_ieq(part->type, STR("message")) &&
-		(str_ieq(part->subtype, STR("rfc822")) || str_ieq(part->subtype, STR("global")));
-}
-
-/* Fills in what the header says; the type was set to the default before. */
-static void read_header(struct parser *p, struct mime_part *part)
-{
-	struct str values[FIELDS];
-
-	collect_fields(part->header, values);
-	if (values[TYPE].p)
-		read_content_type(p, part, values[TYPE]);
-	if (values[ENCODING].p)
-		read_encoding(p, part, values[ENCODING]);
-	if (values[DISPOSITION].p)
-		read_disposition(p, part, values[DISPOSITION]);
-	part->id = values[ID];
-	part->description = values[DESCRIPTION];
-	part->md5 = values[MD5];
-	part->language = values[LANGUAGE];
-	part->location = values[LOCATION];
-}
-
-/* The boundary of a multipart, .len 0 if it has none.  Blanks at its end are not part of it
- * (RFC 2046 5.1.1). */
-static struct str boundary_of(const struct mime_part *part)
-{
-	struct str s = mime_param_value(part, STR("boundary"));
-
-	while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
+/* ---- parts ---- */
 
 /* Decides whether the part has children, and makes it a leaf if it cannot have those it claims. */
-static void read_kind(struct parser *p, struct frame *f)
+static void read_kind(struct mime_reader *r, struct frame *f)
 {
 	struct mime_part *part = f->part;
 	bool multipart = str_ieq(part->type, STR("multipart"));
-	bool deepest = f->depth >= CONFIG_MIME_DEPTH_MAX || p->parts >= CONFIG_MIME_PARTS_MAX;
+	bool deepest = f->depth >= CONFIG_MIME_DEPTH_MAX || r->parts >= CONFIG_MIME_PARTS_MAX;
 
 	if (multipart && deepest) {
-		set_octet_stream(part);
+		part_set_octets(part);
 	} else if (multipart) {
-		f->boundary = boundary_of(part);
+		f->boundary = part_boundary(part);
 		part->multipart = f->boundary.len != 0;
 		if (!part->multipart)
-			set_text_plain(part);
-	} else if (is_message(part)) {
-		part->rfc822 = !deepest && is_identity(part->encoding);
+			part_set_text(part);
+	} else if (part_is_message(part)) {
+		part->rfc822 = !deepest && !part_is_encoded(part);
 		if (!part->rfc822)
-			set_octet_stream(part);
+			part_set_octets(part);
 	}
-	if (f->boundary.len && boundaries_add(p->arena, &p->boundaries, f->boundary, f))
-		p->failed = true;
-	add_default_charset(p, part);
+	if (f->boundary.len && boundaries_add(r->arena, &r->boundaries, f->boundary, f))
+		r->failed = true;
+	if (part_add_charset(r->arena, part))
+		r->failed = true;
 }
 
-/* At the beginning of a line: the frame whose boundary it is, or NULL.  Nothing is taken. */
-static struct frame *match_boundary(struct parser *p, struct str *rest_r)
+static struct frame *push_frame(struct mime_reader *r)
 {
-	struct cursor line = p->c;
-	bool ended;
-
-	if (!p->boundaries.n || !cursor_accept(&line, '-') || !cursor_accept(&line, '-'))
-		return NULL;
-	return boundaries_match(&p->boundaries, cursor_take_line(&line, &ended), rest_r);
-}
-
-/* Takes the header block; a boundary ends it too, and stays ahead. */
-static void take_header(struct parser *p, struct mime_part *part)
-{
-	struct cursor start = p->c;
-	struct str rest, line;
-	bool ended = true;
-
-	do {
-		if (match_boundary(p, &rest))
-			break;
-		line = cursor_take_line(&p->c, &ended);
-		p->lines += ended;
-	} while (ended && line.len);
-	part->header = cursor_between(&start, &p->c);
-}
-
-static struct frame *push_frame(struct parser *p)
-{
-	struct frame *f = p->spare;
+	struct frame *f = r->spare;
 
 	if (f) {
-		p->spare = f->outer;
+		r->spare = f->outer;
 		*f = (struct frame){0};
 	} else {
-		f = take_memory(p, sizeof(*f));
+		f = take_memory(r, sizeof(*f));
 	}
 	if (!f)
 		return NULL;
-	f->outer = p->top;
-	f->depth = p->top ? p->top->depth + 1 : 1;
-	p->top = f;
+	f->outer = r->top;
+	f->depth = r->top ? r->top->depth + 1 : 1;
+	r->top = f;
 	return f;
 }
 
@@ -277,109 +111,270 @@ static void link_child(struct frame *parent, struct mime_part *part)
 	parent->last_child = part;
 }
 
-/* Opens a part here, as the next child of the top frame; for a message/rfc822 the message in it
- * too, and so on. */
-static struct mime_part *begin_part(struct parser *p)
+/* Opens a part here, as the next child of the top frame: its header begins. */
+static void begin_part(struct mime_reader *r)
 {
-	struct frame *parent = p->top, *f;
-	struct mime_part *part = take_memory(p, sizeof(*part));
+	struct frame *parent = r->top, *f;
+	struct mime_part *part = take_memory(r, sizeof(*part));
 
-	f = part ? push_frame(p) : NULL;
+	f = part ? push_frame(r) : NULL;
 	if (!f)
-		return NULL;
-	p->parts++;
+		return;
+	r->parts++;
 	f->part = part;
-	set_text_plain(part);
+	part->at = r->at;
+	part_set_text(part);
 	part->encoding = part->disposition = STR("");
 	if (parent)
 		link_child(parent, part);
+	else
+		r->message = part;
 	/* RFC 2046 5.1.5 */
 	if (parent && parent->part->multipart && str_ieq(parent->part->subtype, STR("digest"))) {
 		part->type = STR("message");
 		part->subtype = STR("rfc822");
 	}
-	take_header(p, part);
-	read_header(p, part);
-	f->body = p->c;
-	f->lines = p->lines;
-	read_kind(p, f);
-	return part;
+	r->in_header = true;
+	buf_clear(&r->header);
 }
 
-static struct mime_part *begin_parts(struct parser *p)
+static struct str range(const struct mime_reader *r, uint64_t from, uint64_t to)
 {
-	struct mime_part *first = begin_part(p), *part = first;
-
-	while (part && part->rfc822)
-		part = begin_part(p);
-	return first;
+	if (!r->whole)
+		return STR_NULL;
+	return (struct str){r->whole + from, (size_t)(to - from)};
 }
 
-/* Closes the top frame.  `end` is where its body ends; in front of a delimiter the line end
- * belongs to the delimiter (RFC 2046 5.1.1). */
-static void end_part(struct parser *p, const struct cursor *end, bool delimiter)
+/* The header of the top part ends here; the message in a message/rfc822 begins. */
+static void end_header(struct mime_reader *r)
 {
-	struct frame *f = p->top;
+	struct frame *f = r->top;
 	struct mime_part *part = f->part;
-	struct str body = cursor_between(&f->body, end);
 
-	part->lines = p->lines - f->lines;
-	if (delimiter && body.len) {
-		body.len--;
-		part->lines--;
-		if (body.len && body.p[body.len - 1] == '\r')
-			body.len--;
+	r->in_header = false;
+	part->body_at = r->at;
+	part->header = r->whole ? range(r, part->at, r->at) : arena_str(r->arena, buf_str(&r->header));
+	if (!part->header.p || part_read_header(r->arena, part)) {
+		r->failed = true;
+		return;
 	}
-	if (body.len && body.p[body.len - 1] != '\n')
+	f->lines = r->lines;
+	read_kind(r, f);
+	if (part->rfc822)
+		begin_part(r);
+}
+
+/* Closes the top frame.  In front of a delimiter the line end belongs to the delimiter
+ * (RFC 2046 5.1.1). */
+static void end_part(struct mime_reader *r, bool delimiter)
+{
+	struct frame *f = r->top;
+	struct mime_part *part = f->part;
+	bool ended = r->ended;
+
+	part->body_len = r->at - part->body_at;
+	part->lines = r->lines - f->lines;
+	if (delimiter && part->body_len) {
+		part->body_len -= r->end_len;
+		part->lines--;
+		ended = !r->text; /* with the line in front of it */
+	}
+	if (part->body_len && !ended)
 		part->lines++;
-	part->body = body;
+	part->body = range(r, part->body_at, part->body_at + part->body_len);
 	if (f->boundary.len)
-		boundaries_remove(&p->boundaries, f->boundary);
+		boundaries_remove(&r->boundaries, f->boundary);
 	if (part->multipart && !part->first_child) {
 		part->multipart = false;
-		set_text_plain(part);
-		add_default_charset(p, part);
+		part_set_text(part);
+		if (part_add_charset(r->arena, part))
+			r->failed = true;
 	}
-	p->top = f->outer;
-	f->outer = p->spare;
-	p->spare = f;
+	r->top = f->outer;
+	f->outer = r->spare;
+	r->spare = f;
 }
 
-/* A delimiter of `f` is ahead, `rest` is what its line has behind the boundary. */
-static void take_delimiter(struct parser *p, struct frame *f, struct str rest)
+/* ---- lines ---- */
+
+static struct str without_end(const struct mime_reader *r, struct str line)
 {
-	struct cursor at = p->c;
+	return (struct str){line.p, line.len - r->end_len};
+}
+
+/* What is known of the line behind us. */
+static void note_line(struct mime_reader *r, struct str line, bool ended)
+{
+	bool goes_on = r->at && !r->ended;
+
+	r->end_len = !ended ? 0 : line.len > 1 && line.p[line.len - 2] == '\r' ? 2 : 1;
+	r->text = goes_on || line.len > r->end_len;
+	r->ended = ended;
+	r->at += line.len;
+	r->lines += ended;
+}
+
+/* The frame whose boundary begins the line, or NULL; `rest` is what the line has behind it. */
+static struct frame *match_boundary(const struct mime_reader *r, struct str line, struct str *rest_r)
+{
+	struct cursor c = cursor_from(line);
 	bool ended;
 
-	while (p->top != f)
-		end_part(p, &at, true);
-	cursor_take_line(&p->c, &ended);
-	p->lines += ended;
-	if (str_istarts(rest, STR("--")) || p->parts >= CONFIG_MIME_PARTS_MAX) {
-		boundaries_remove(&p->boundaries, f->boundary);
+	if (!r->boundaries.n || !cursor_accept(&c, '-') || !cursor_accept(&c, '-'))
+		return NULL;
+	return boundaries_match(&r->boundaries, cursor_take_line(&c, &ended), rest_r);
+}
+
+static void take_delimiter(struct mime_reader *r, struct frame *f, struct str line, struct str rest,
+	bool ended)
+{
+	while (r->top != f)
+		end_part(r, true);
+	note_line(r, line, ended);
+	if (str_istarts(rest, STR("--")) || r->parts >= CONFIG_MIME_PARTS_MAX) {
+		boundaries_remove(&r->boundaries, f->boundary);
 		f->boundary = STR_NULL;
 		return;
 	}
-	begin_parts(p);
+	r->opening = !ended;
+	if (ended)
+		begin_part(r);
+}
+
+/* A boundary ends a header too, and may then be another part's. */
+static bool is_delimiter(struct mime_reader *r, struct str line, bool ended)
+{
+	struct frame *f;
+	struct str rest;
+
+	while ((f = match_boundary(r, line, &rest)) && !r->failed) {
+		if (!r->in_header) {
+			take_delimiter(r, f, line, rest, ended);
+			return true;
+		}
+		end_header(r);
+	}
+	return false;
+}
+
+static void keep_header(struct mime_reader *r, struct str line)
+{
+	if (r->whole || r->headers == HEADERS_KEPT)
+		return;
+	if (line.len > HEADERS_KEPT - r->headers) {
+		r->headers = HEADERS_KEPT; /* no more of this one, nor of another */
+		return;
+	}
+	r->headers += line.len;
+	if (buf_addstr(&r->header, line))
+		r->failed = true;
+}
+
+/* A line with its end, or a piece of a long one. */
+static void take_line(struct mime_reader *r, struct str line, bool ended)
+{
+	bool begins = !r->at || r->ended;
+
+	if (begins && is_delimiter(r, line, ended))
+		return;
+	note_line(r, line, ended);
+	if (r->opening) {
+		r->opening = !ended;
+		if (ended)
+			begin_part(r);
+	} else if (r->in_header) {
+		keep_header(r, line);
+		if (begins && ended && !without_end(r, line).len)
+			end_header(r);
+	}
+}
+
+/* A line that has not ended yet, or that began in an earlier piece. */
+static void collect_line(struct mime_reader *r, struct str run, bool ended)
+{
+	bool cr;
+
+	if (buf_addstr(&r->line, run)) {
+		r->failed = true;
+		return;
+	}
+	if (!ended && r->line.len < LINE_SEEN)
+		return;
+	/* A CR may be half of the line's end: it waits. */
+	cr = !ended && r->line.data[r->line.off + r->line.len - 1] == '\r';
+	take_line(r, (struct str){buf_str(&r->line).p, r->line.len - cr}, ended);
+	buf_clear(&r->line);
+	if (cr)
+		buf_addc(&r->line, '\r');
+}
+
+void mime_reader_feed(struct mime_reader *r, struct str piece)
+{
+	struct cursor c = cursor_from(piece), start;
+	struct str run;
+	bool ended;
+
+	while (!cursor_done(&c) && !r->failed) {
+		start = c;
+		cursor_take_until(&c, '\n');
+		ended = cursor_accept(&c, '\n');
+		run = cursor_between(&start, &c);
+		if ((ended || r->whole) && !r->line.len)
+			take_line(r, run, ended);
+		else
+			collect_line(r, run, ended);
+	}
+}
+
+static struct mime_part *end(struct mime_reader *r)
+{
+	if (r->line.len && !r->failed)
+		take_line(r, buf_str(&r->line), false);
+	if (r->opening && !r->failed)
+		begin_part(r);
+	while (r->in_header && !r->failed)
+		end_header(r);
+	while (r->top && !r->failed)
+		end_part(r, false);
+	return r->failed ? NULL : r->message;
+}
+
+struct mime_reader *mime_reader_new(struct arena *a)
+{
+	struct mime_reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->arena = a;
+	begin_part(r);
+	return r;
+}
+
+struct mime_part *mime_reader_end(struct mime_reader **at)
+{
+	struct mime_part *message = end(*at);
+
+	mime_reader_free(at);
+	return message;
+}
+
+void mime_reader_free(struct mime_reader **at)
+{
+	struct mime_reader *r = *at;
+
+	*at = NULL;
+	if (!r)
+		return;
+	buf_free(&r->line);
+	buf_free(&r->header);
+	free(r);
 }
 
 struct mime_part *mime_parse(struct arena *a, struct str message)
 {
-	struct parser p = {.arena = a, .c = cursor_from(message)};
-	struct mime_part *top = begin_parts(&p);
-	struct frame *f;
-	struct str rest;
+	struct mime_reader r = {.arena = a, .whole = message.p ? message.p : ""};
 
-	while (!cursor_done(&p.c) && !p.failed) {
-		f = match_boundary(&p, &rest);
-		if (f) {
-			take_delimiter(&p, f, rest);
-		} else {
-			cursor_take_until(&p.c, '\n');
-			p.lines += cursor_accept(&p.c, '\n');
-		}
-	}
-	while (p.top && !p.failed)
-		end_part(&p, &p.c, false);
-	return p.failed ? NULL : top;
+	begin_part(&r);
+	mime_reader_feed(&r, message);
+	return end(&r);
 }

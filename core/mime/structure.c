@@ -97,7 +97,7 @@ static void add_fields(struct buf *out, const struct mime_part *part)
 	buf_addc(out, ' ');
 	mime_add_string(out, part->encoding.len ? part->encoding : STR("7BIT"));
 	buf_addc(out, ' ');
-	buf_addu(out, part->body.len);
+	buf_addu(out, part->body_len);
 }
 
 static void add_single(struct buf *out, const struct mime_part *part, bool extended)

@@ -55,16 +55,12 @@ static void end_string(struct buf *out, size_t begin)
 		out->data[out->off + begin - 4 + i] = (char)(n >> (8 * i));
 }
 
-int mime_summary_add(struct buf *out, struct str message)
+int mime_summary_add_tree(struct buf *out, const struct mime_part *top)
 {
-	struct arena a = {0};
-	const struct mime_part *top = mime_parse(&a, message);
 	size_t begin;
 
-	if (!top)
-		goto free_arena;
 	buf_put32(out, MIME_PARSER_VERSION);
-	buf_put32(out, (uint32_t)top->header.len);
+	buf_put32(out, (uint32_t)top->body_at);
 	buf_put32(out, top->lines);
 	buf_put32(out, flags_of(top));
 	begin = begin_string(out);
@@ -78,12 +74,17 @@ int mime_summary_add(struct buf *out, struct str message)
 	begin = begin_string(out);
 	add_common_fields(out, top->header);
 	end_string(out, begin);
-	arena_free(&a);
 	return out->failed ? -1 : 0;
+}
 
-free_arena:
+int mime_summary_add(struct buf *out, struct str message)
+{
+	struct arena a = {0};
+	const struct mime_part *top = mime_parse(&a, message);
+	int answer = top ? mime_summary_add_tree(out, top) : -1;
+
 	arena_free(&a);
-	return -1;
+	return answer;
 }
 
 int mime_summary_read(struct str in, struct mime_summary *s_r)

@@ -173,6 +173,37 @@ static void check_boundaries(struct arena *a, struct str input)
 	}
 }
 
+/* Two trees of one message, the second read in pieces. */
+static void check_same(const struct mime_part *a, const struct mime_part *b)
+{
+	for (; a && b; a = a->next, b = b->next) {
+		need(a->at == b->at && a->body_at == b->body_at && a->body_len == b->body_len);
+		need(a->lines == b->lines && str_eq(a->header, b->header));
+		need(a->multipart == b->multipart && a->rfc822 == b->rfc822);
+		check_same(a->first_child, b->first_child);
+	}
+	need(!a && !b);
+}
+
+static void check_pieces(struct arena *a, struct str message, const struct mime_part *top)
+{
+	struct mime_reader *r = mime_reader_new(a);
+	struct cursor c = cursor_from(message);
+	uint32_t seed = (uint32_t)message.len;
+	struct mime_part *again;
+	size_t n;
+
+	need(r);
+	while (!cursor_done(&c)) {
+		seed = seed * 1664525 + 1013904223;
+		n = 1 + (seed >> 16) % (seed & 1 << 10 ? 7 : 300);
+		mime_reader_feed(r, cursor_take(&c, n < cursor_left(&c) ? n : cursor_left(&c)));
+	}
+	again = mime_reader_end(&r);
+	need(again && !again->next);
+	check_same(top, again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const charsets[] = {"utf-8", "us-ascii", "koi8-r", "iso-8859-2", "other"};
@@ -195,6 +226,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_output(top);
 	check_summary(message, top);
 	check_header(top->header);
+	if (size < 16 * 1024)
+		check_pieces(&a, message, top);
 	check_boundaries(&a, message);
 	for (unsigned i = 0; i < sizeof(charsets) / sizeof(*charsets); i++) {
 		need(charset_to_utf8(&out, str_from(charsets[i]), message) == (i < 4));

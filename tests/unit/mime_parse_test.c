@@ -244,6 +244,78 @@ static void parts_stop_at_the_configured_number(void **state)
 	arena_free(&a);
 }
 
+static void assert_same_tree(const struct mime_part *a, const struct mime_part *b)
+{
+	for (; a && b; a = a->next, b = b->next) {
+		assert_int_equal(a->at, b->at);
+		assert_int_equal(a->body_at, b->body_at);
+		assert_int_equal(a->body_len, b->body_len);
+		assert_int_equal(a->body_len, a->body.len);
+		assert_int_equal(a->lines, b->lines);
+		assert_true(str_eq(a->header, b->header) && str_eq(a->type, b->type));
+		assert_same_tree(a->first_child, b->first_child);
+	}
+	assert_true(!a && !b);
+}
+
+static void a_message_in_pieces_has_the_same_tree(void **state)
+{
+	static const char message[] =
+		"Content-Type: multipart/mixed;\r\n boundary=\"one\"\r\n\r\npreamble\r\n--one\r\n\r\n"
+		"text\n\r\n--one \r\nContent-Type: message/rfc822\r\n\r\n"
+		"Content-Type: multipart/digest; boundary=one.two\r\n\r\n--one.two\r\n\r\nA: b\r\n\r\n\r\r\n"
+		"--one.two\r\n--one.two--\r\n--one\r\nContent-Type: multipart/mixed; boundary=one\r\n"
+		"--one\n\n--one--\nepilogue";
+	struct str all = {message, sizeof(message) - 1};
+	struct arena a = {0};
+
+	(void)state;
+	for (size_t cut = 0; cut < all.len; cut++) {
+		struct str whole = {message, all.len - cut / 3};
+		struct mime_part *top = mime_parse(&a, whole);
+		struct mime_reader *r = mime_reader_new(&a);
+		struct cursor c = cursor_from(whole);
+
+		while (!cursor_done(&c))
+			mime_reader_feed(r, cursor_take(&c, cut < cursor_left(&c) ? cut + 1 : cursor_left(&c)));
+		assert_same_tree(top, mime_reader_end(&r));
+		arena_reset(&a);
+	}
+	arena_free(&a);
+}
+
+static void lines_and_headers_of_any_length_are_read_in_bounded_memory(void **state)
+{
+	struct arena a = {.max = 600 * 1024};
+	struct mime_reader *r = mime_reader_new(&a);
+	struct mime_part *top;
+	char piece[5000];
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece));
+	mime_reader_feed(r, STR("Content-Type: multipart/mixed; boundary=b\r\nSubject: "));
+	for (int i = 0; i < 400; i++)
+		mime_reader_feed(r, (struct str){piece, sizeof(piece)});
+	mime_reader_feed(r, STR("\r\n\r\n--b"));
+	for (int i = 0; i < 400; i++)
+		mime_reader_feed(r, (struct str){piece, sizeof(piece)});
+	mime_reader_feed(r, STR("\r\nA: b\r\n\r\n"));
+	for (int i = 0; i < 400; i++)
+		mime_reader_feed(r, (struct str){piece, sizeof(piece)});
+	mime_reader_feed(r, STR("\r"));
+	mime_reader_feed(r, STR("\n--b--"));
+	top = mime_reader_end(&r);
+	assert_non_null(top);
+	assert_int_equal(top->body_at, 43 + 9 + 2000000 + 4);
+	assert_true(top->multipart && top->first_child && !top->first_child->next);
+	assert_int_equal(top->first_child->at, top->body_at + 3 + 2000000 + 2);
+	assert_int_equal(top->first_child->body_at, top->first_child->at + 8);
+	assert_int_equal(top->first_child->body_len, 2000000);
+	assert_int_equal(top->first_child->lines, 1);
+	assert_true(top->header.len < 300000);
+	arena_free(&a);
+}
+
 static void running_out_of_memory_gives_no_tree(void **state)
 {
 	static const char message[] =
@@ -435,6 +507,8 @@ int main(void)
 		cmocka_unit_test(parameters_are_read_the_way_they_are_sent),
 		cmocka_unit_test(nesting_stops_at_the_configured_depth),
 		cmocka_unit_test(parts_stop_at_the_configured_number),
+		cmocka_unit_test(a_message_in_pieces_has_the_same_tree),
+		cmocka_unit_test(lines_and_headers_of_any_length_are_read_in_bounded_memory),
 		cmocka_unit_test(running_out_of_memory_gives_no_tree),
 		cmocka_unit_test(sections_are_numbered_as_in_the_example_of_rfc_9051),
 		cmocka_unit_test(a_message_without_parts_is_its_own_part_1),
