@@ -23,6 +23,7 @@
 #define LINE_BYTES  4096
 #define CLIENT_MS   60000
 #define ANSWER_MAX  (64 * 1024 * 1024)
+#define NAME_WIDTH  28
 #define SOCKET_NAME "control.sock"
 
 struct control_client {
@@ -110,6 +111,7 @@ static void client_read(struct control_client *c)
 	if (!ended)
 		return;
 	c->asked = true;
+	loop_timer_stop(&c->timer); /* a checkpoint of a large spool takes its time */
 	loop_set(c->control->loop, &c->io, 0);
 	c->control->serve(c->control->arg, c->request, text);
 }
@@ -181,6 +183,7 @@ void srv_control_answer(struct srv_control *control, uint64_t request, bool ok, 
 	if (!c->answered)
 		buf_adds(&c->out, ok ? "ok\n" : "error\n");
 	c->answered = true;
+	loop_timer_start(control->loop, &c->timer, CLIENT_MS);
 	c->last = last;
 	buf_addstr(&c->out, text);
 	client_flush(c);
@@ -297,9 +300,28 @@ static int ask(int fd, int argc, char **argv)
 	return rc;
 }
 
-static int print_answer(int fd)
+/* "name value" lines for people: the values below each other. */
+static void align(struct str text, struct buf *out)
 {
-	struct buf in = {.max = ANSWER_MAX};
+	struct cursor c = cursor_from(text);
+	struct str line, name;
+	bool ended;
+
+	while (!cursor_done(&c)) {
+		line = cursor_take_line(&c, &ended);
+		str_word(&line, " ", &name);
+		buf_addstr(out, name);
+		for (size_t i = name.len; i < NAME_WIDTH; i++)
+			buf_addc(out, ' ');
+		buf_addc(out, ' ');
+		buf_addstr(out, str_trim(line));
+		buf_addc(out, '\n');
+	}
+}
+
+static int print_answer(int fd, bool figures)
+{
+	struct buf in = {.max = ANSWER_MAX}, out = {0};
 	struct cursor c;
 	struct str status;
 	bool ended, ok;
@@ -317,7 +339,12 @@ static int print_answer(int fd)
 	ok = str_eq(status, STR("ok"));
 	if (!ok && !str_eq(status, STR("error")))
 		die("the server gave no answer", NULL);
-	file_write_all(ok ? STDOUT_FILENO : STDERR_FILENO, (struct str){c.p, cursor_left(&c)});
+	if (ok && figures && isatty(STDOUT_FILENO))
+		align((struct str){c.p, cursor_left(&c)}, &out);
+	else
+		buf_addstr(&out, (struct str){c.p, cursor_left(&c)});
+	file_write_all(ok ? STDOUT_FILENO : STDERR_FILENO, buf_str(&out));
+	buf_free(&out);
 	buf_free(&in);
 	return ok ? 0 : 1;
 }
@@ -330,7 +357,7 @@ int srv_control_call(const char *data, int argc, char **argv)
 		die("no server runs on this spool", "data", data, NULL);
 	if (ask(fd, argc, argv))
 		die("the server does not listen", NULL);
-	rc = print_answer(fd);
+	rc = print_answer(fd, !strcmp(argv[0], "stat"));
 	close(fd);
 	return rc;
 }

@@ -220,21 +220,39 @@ static void add_stat(struct mail *m, struct buf *out)
 	}
 }
 
-/* Core's own requests.  1 known and done, 0 not known, -1 known and failed. */
-static int run_core(struct mail *m, struct str name, struct buf *out)
+/* A request that is answered when the checkpoint is there. */
+struct checkpoint_request {
+	struct store_waiter w;
+	struct srv_child *child;
+	uint64_t id;
+};
+
+static void checkpoint_done(struct store_waiter *w, int error)
 {
-	if (str_eq(name, STR("stat"))) {
-		add_stat(m, out);
-		return 1;
+	struct checkpoint_request *r = (struct checkpoint_request *)(void *)w;
+	struct buf out = {0};
+
+	if (error)
+		buf_addv(&out, "checkpoint: ", strerror(error), "\n", NULL);
+	else
+		buf_adds(&out, "checkpoint written\n");
+	srv_control_reply(r->child, r->id, !error, buf_str(&out));
+	buf_free(&out);
+	free(r);
+}
+
+static void run_checkpoint(struct mail_role *role, uint64_t request)
+{
+	struct checkpoint_request *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		srv_control_reply(&role->child, request, false, STR("checkpoint: out of memory\n"));
+		return;
 	}
-	if (!str_eq(name, STR("checkpoint")))
-		return 0;
-	if (store_checkpoint(m->store) == 0) {
-		buf_adds(out, "checkpoint written\n");
-		return 1;
-	}
-	buf_addv(out, "checkpoint: ", strerror(errno), "\n", NULL);
-	return -1;
+	r->w.done = checkpoint_done;
+	r->child = &role->child;
+	r->id = request;
+	store_checkpoint_wait(role->mail.store, &r->w);
 }
 
 static int run_feature(struct mail *m, struct str name, struct str args, struct buf *out)
@@ -256,9 +274,16 @@ static void mail_control(struct srv_child *child, uint64_t request, struct str l
 	int rc;
 
 	str_word(&line, " ", &name);
-	rc = run_core(&r->mail, name, &out);
-	if (rc == 0)
+	if (str_eq(name, STR("checkpoint"))) {
+		run_checkpoint(r, request);
+		return;
+	}
+	if (str_eq(name, STR("stat"))) {
+		add_stat(&r->mail, &out);
+		rc = 1;
+	} else {
 		rc = run_feature(&r->mail, name, str_trim(line), &out);
+	}
 	if (rc == 0) {
 		buf_addstr(&out, name);
 		buf_adds(&out, ": no such request in this binary\n");

@@ -56,7 +56,7 @@ const struct setting srv_settings_table[] = {
 	{"sessions_max", SETTING_NUMBER, TEXT(CONFIG_SESSIONS_MAX), 1, 1000000,
 		&srv_settings.sessions_max, "How many clients may be logged in or delivering at once.",
 		NULL},
-	{"checkpoint_interval", SETTING_NUMBER, TEXT(CONFIG_CHECKPOINT_INTERVAL), 1, 86400,
+	{"checkpoint_interval", SETTING_NUMBER, TEXT(CONFIG_CHECKPOINT_INTERVAL), 5, 86400,
 		&srv_settings.checkpoint_interval,
 		"Seconds between checkpoints. After a crash all changes since the last one are "
 		"read again from the log.",

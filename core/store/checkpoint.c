@@ -19,6 +19,7 @@
 
 #define PARTS CHECKPOINT_PARTS
 static const struct checkpoint_part *const *const parts = checkpoint_parts;
+#define REDO_PER_MS 500 /* records that a start redoes in a millisecond, about */
 
 /* ---- the thread ---- */
 
@@ -142,53 +143,11 @@ static struct checkpoint_job *freeze(struct store *s)
 	return job;
 }
 
-static int start(struct store *s)
+/* Memory of what is not in the files of a finished checkpoint, roughly. */
+static uint64_t dirty_bytes(const struct store *s)
 {
-	struct checkpoint_job *job;
-
-	if (s->failed) {
-		errno = EIO;
-		return -1;
-	}
-	job = freeze(s);
-	if (!job)
-		return -1;
-	s->log_since = 0;
-	errno = pthread_create(&job->thread, NULL, work, job);
-	if (!errno) {
-		s->checkpointing = job;
-		return 0;
-	}
-	job_free(&job, false);
-	return -1;
-}
-
-/* ---- running ---- */
-
-/* Takes the answer of a finished job. */
-static int finish(struct store *s)
-{
-	struct checkpoint_job *job = s->checkpointing;
-	int error;
-
-	pthread_join(job->thread, NULL);
-	s->checkpointing = NULL;
-	error = job->error;
-	s->checkpoint_failed = error != 0;
-	if (error) {
-		log_error("checkpoint failed", "error", strerror(error), NULL);
-	} else {
-		s->checkpoint_lsn = job->head.lsn;
-		s->checkpoint_files = job->head.files;
-		s->checkpoint_time = job->head.time;
-	}
-	job_free(&job, !error);
-	if (!error) {
-		segments_remove_unused(s);
-		compact_consider(s);
-	}
-	errno = error;
-	return error ? -1 : 0;
+	return s->kv.arena.used + (s->kv_frozen ? s->kv_frozen->arena.used : 0) +
+		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob) + s->index.bytes;
 }
 
 static void let_go(struct store *s)
@@ -204,6 +163,95 @@ static void let_go(struct store *s)
 	pthread_mutex_unlock(&job->lock);
 }
 
+static int start(struct store *s)
+{
+	struct checkpoint_job *job;
+	uint64_t began = store_clock_us(), dirty = dirty_bytes(s);
+
+	if (s->failed) {
+		errno = EIO;
+		return -1;
+	}
+	job = freeze(s);
+	if (!job)
+		return -1;
+	job->began = began;
+	job->freeze_us = store_clock_us() - began;
+	job->dirty = dirty;
+	s->log_since = 0;
+	errno = pthread_create(&job->thread, NULL, work, job);
+	if (!errno) {
+		s->checkpointing = job;
+		return 0;
+	}
+	job_free(&job, false);
+	return -1;
+}
+
+/* ---- running ---- */
+
+/* Those whose state it holds are done; the others wait for the next. */
+static void answer(struct store *s, uint64_t lsn, int error)
+{
+	struct store_waiter *ring = &s->checkpoint_waiters, *w;
+
+	while ((w = ring->next) != ring && w->lsn <= lsn) {
+		store_wait_cancel(w);
+		w->done(w, error);
+	}
+}
+
+static void start_for_waiters(struct store *s)
+{
+	if (s->checkpoint_waiters.next == &s->checkpoint_waiters || s->checkpointing)
+		return;
+	if (s->closing || start(s))
+		answer(s, UINT64_MAX, s->closing ? ECANCELED : errno);
+	else
+		let_go(s);
+}
+
+static void note(struct store *s, const struct checkpoint_job *job)
+{
+	s->checkpoints.count++;
+	s->checkpoints.us = store_clock_us() - job->began;
+	s->checkpoints.freeze_us = job->freeze_us;
+	s->checkpoints.dirty = job->dirty;
+}
+
+/* Takes the answer of a finished job. */
+static int finish(struct store *s)
+{
+	struct checkpoint_job *job = s->checkpointing;
+	uint64_t began, files = job->head.files;
+	int error;
+
+	pthread_join(job->thread, NULL);
+	began = store_clock_us();
+	s->checkpointing = NULL;
+	error = job->error;
+	s->checkpoint_failed = error != 0;
+	if (error) {
+		log_error("checkpoint failed", "error", strerror(error), NULL);
+		s->checkpoints.failures++;
+	} else {
+		s->checkpoint_lsn = job->head.lsn;
+		s->checkpoint_files = job->head.files;
+		s->checkpoint_time = job->head.time;
+		note(s, job);
+	}
+	job_free(&job, !error);
+	if (!error) {
+		s->checkpoints.finish_us = store_clock_us() - began;
+		segments_remove_unused(s);
+		compact_consider(s);
+	}
+	answer(s, files, error);
+	start_for_waiters(s);
+	errno = error;
+	return error ? -1 : 0;
+}
+
 void checkpoint_finished(struct store *s)
 {
 	bool done;
@@ -216,13 +264,6 @@ void checkpoint_finished(struct store *s)
 	pthread_mutex_unlock(&s->checkpointing->lock);
 	if (done)
 		finish(s);
-}
-
-/* Memory of what is not in the files of a finished checkpoint, roughly. */
-static uint64_t dirty_bytes(const struct store *s)
-{
-	return s->kv.arena.used + (s->kv_frozen ? s->kv_frozen->arena.used : 0) +
-		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob) + s->index.bytes;
 }
 
 bool checkpoint_crowded(const struct store *s)
@@ -291,6 +332,7 @@ void checkpoint_stop(struct store *s)
 	struct checkpoint_job *job = s->checkpointing;
 
 	loop_timer_stop(&s->checkpoint_timer);
+	answer(s, UINT64_MAX, ECANCELED);
 	if (!job)
 		return;
 	pthread_mutex_lock(&job->lock);
@@ -299,6 +341,27 @@ void checkpoint_stop(struct store *s)
 	pthread_mutex_unlock(&job->lock);
 	pthread_join(job->thread, NULL);
 	job_free(&s->checkpointing, false);
+}
+
+void checkpoint_stat(const struct store *s, struct buf *out)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	stat_line(out, "checkpoint_lsn", s->checkpoint_lsn);
+	stat_line(out, "checkpoint_time", s->checkpoint_time);
+	stat_line(out, "checkpoint_age_seconds",
+		s->checkpoint_time && now > s->checkpoint_time ? now - s->checkpoint_time : 0);
+	stat_line(out, "checkpoint_running", s->checkpointing != NULL);
+	stat_line(out, "checkpoints", s->checkpoints.count);
+	stat_line(out, "checkpoints_failed", s->checkpoints.failures);
+	stat_line(out, "checkpoint_ms", s->checkpoints.us / 1000);
+	stat_line(out, "checkpoint_freeze_us", s->checkpoints.freeze_us);
+	stat_line(out, "checkpoint_finish_us", s->checkpoints.finish_us);
+	stat_line(out, "checkpoint_dirty_bytes", s->checkpoints.dirty);
+	stat_line(out, "dirty_bytes", dirty_bytes(s));
+	stat_line(out, "redo_records", store_last_lsn(s) - s->checkpoint_lsn);
+	stat_line(out, "redo_log_bytes", s->log_since);
+	stat_line(out, "redo_ms", (store_last_lsn(s) - s->checkpoint_lsn) / REDO_PER_MS);
 }
 
 int store_checkpoint(struct store *s)
@@ -314,4 +377,16 @@ int store_checkpoint_begin(struct store *s)
 		return -1;
 	let_go(s);
 	return 0;
+}
+
+void store_checkpoint_wait(struct store *s, struct store_waiter *w)
+{
+	w->lsn = store_last_lsn(s);
+	w->prev = w->next = NULL;
+	if (w->lsn <= s->checkpoint_files) {
+		w->done(w, 0);
+		return;
+	}
+	store_waiter_add(&s->checkpoint_waiters, w);
+	start_for_waiters(s);
 }

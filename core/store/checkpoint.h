@@ -129,6 +129,7 @@ struct checkpoint_job {
 	pthread_cond_t wake;
 	bool go, cancel, done; /* under the lock */
 	int error;
+	uint64_t began, freeze_us, dirty; /* for store_stat() */
 };
 
 /*

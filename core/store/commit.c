@@ -243,7 +243,7 @@ static int gather(struct batch *b)
 	return 0;
 }
 
-static uint64_t clock_us(void)
+uint64_t store_clock_us(void)
 {
 	struct timespec t;
 
@@ -264,7 +264,7 @@ int commit_write(struct store *s, struct batch *b)
 		.time = (uint64_t)time(NULL),
 	};
 	char *head = b->meta.data + b->meta.off;
-	uint64_t began = clock_us(), end;
+	uint64_t began = store_clock_us(), end;
 
 	if (gather(b))
 		return -1;
@@ -280,13 +280,15 @@ int commit_write(struct store *s, struct batch *b)
 		iov_pad(b, end, IO_BLOCK);
 	if (io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off))
 		return -1;
+	b->sync_us = store_clock_us();
 	if (io_fdatasync(s->head->fd))
 		return -1;
+	b->sync_us = store_clock_us() - b->sync_us;
 	b->segment = s->head;
 	b->bodies_at = s->head_off + batch_bodies_at(&h);
 	s->head_off += batch_size(&h);
 	s->prev_crc = h.crc;
-	s->commit_us = (s->commit_us * 7 + (clock_us() - began)) / 8;
+	s->commit_us = (s->commit_us * 7 + (store_clock_us() - began)) / 8;
 	segment_maker_poke(s);
 	return 0;
 }
@@ -437,6 +439,7 @@ static void fail(struct store *s, int error)
 	log_error("store failed", "error", strerror(error), "durable", log_num((int64_t)s->durable),
 		"remedy", "read-only now; look at the disk, then restart", NULL);
 	run_waiters(s);
+	checkpoint_finished(s); /* it waits for a batch that never comes */
 }
 
 void commit_finished(struct store *s, struct batch *b)
@@ -457,6 +460,9 @@ void commit_finished(struct store *s, struct batch *b)
 	s->durable = b->first + b->count - 1;
 	s->small_batches = b->count <= QUICK_RECORDS ? s->small_batches + 1 : 0;
 	s->batches++;
+	histogram_add(&s->batch_records, b->count);
+	histogram_add(&s->batch_bytes, b->meta.len + b->bodies_len);
+	histogram_add(&s->sync_us, b->sync_us);
 	s->log_since += b->meta.len + b->bodies_len;
 	s->committing = NULL;
 	s->rest = b;
@@ -588,22 +594,26 @@ bool store_failed(const struct store *s)
 	return s->failed;
 }
 
-void store_wait(struct store *s, struct store_waiter *w, uint64_t lsn)
+void store_waiter_add(struct store_waiter *ring, struct store_waiter *w)
 {
-	struct store_waiter *at;
+	struct store_waiter *at = ring->prev;
 
-	w->lsn = lsn;
-	w->prev = w->next = NULL;
-	if (lsn <= s->durable || s->failed) {
-		w->done(w, lsn <= s->durable ? 0 : s->error);
-		return;
-	}
-	for (at = s->waiters.prev; at != &s->waiters && at->lsn > lsn; at = at->prev)
-		;
+	while (at != ring && at->lsn > w->lsn)
+		at = at->prev;
 	w->prev = at;
 	w->next = at->next;
 	at->next->prev = w;
 	at->next = w;
+}
+
+void store_wait(struct store *s, struct store_waiter *w, uint64_t lsn)
+{
+	w->lsn = lsn;
+	w->prev = w->next = NULL;
+	if (lsn <= s->durable || s->failed)
+		w->done(w, lsn <= s->durable ? 0 : s->error);
+	else
+		store_waiter_add(&s->waiters, w);
 }
 
 void store_wait_cancel(struct store_waiter *w)

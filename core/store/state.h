@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "core/lib/histogram.h"
 #include "core/lib/vec.h"
 #include "core/store/format.h"
 #include "core/store/hash.h"
@@ -102,6 +103,7 @@ struct batch {
 	int error;
 	struct segment *segment;
 	uint64_t bodies_at; /* offset of the body area in it */
+	uint64_t sync_us;   /* what its fdatasync took */
 };
 
 struct journal_entry {
@@ -235,6 +237,7 @@ struct store {
 	struct loop_timer checkpoint_timer;
 	uint64_t checkpoint_tried; /* number of the last attempt */
 	struct checkpoint_job *checkpointing;
+	struct store_waiter checkpoint_waiters; /* ring, by LSN */
 	bool checkpoint_failed;
 	struct loop_timer slow_timer; /* a batch that waits while checkpoints lag behind */
 	struct compaction *compaction;
@@ -242,6 +245,12 @@ struct store {
 	/* figures */
 	uint64_t messages, batches, records, bytes_written;
 	uint64_t damaged, cut, moved_bytes;
+	struct histogram batch_records, batch_bytes, sync_us;
+	struct {
+		uint64_t count, failures;
+		uint64_t us, freeze_us, finish_us; /* the last one: in all, and when the loop had to wait */
+		uint64_t dirty;             /* bytes of memory that it wrote out */
+	} checkpoints;
 };
 
 /* ---- commit.c ---- */
@@ -253,6 +262,10 @@ void store_record_end(struct store *s);
 /* 0, or -1 + errno when the store takes no changes. */
 int store_writable(const struct store *s);
 int commit_start(struct store *s);
+/* Puts one into a ring that is sorted by LSN. */
+void store_waiter_add(struct store_waiter *ring, struct store_waiter *w);
+/* Monotonic microseconds. */
+uint64_t store_clock_us(void);
 /* Waits until everything is durable (or failed). */
 void commit_flush(struct store *s);
 void commit_stop(struct store *s);
@@ -378,6 +391,7 @@ void view_note_gone(struct mailbox *m);
 
 /* ---- store.c, recover.c, checkpoint.c ---- */
 
+void stat_line(struct buf *out, const char *key, uint64_t value);
 /* Writes tmp, syncs it, renames it over name, syncs the directory.  0 / -1 + errno. */
 int store_replace(int dirfd, const char *name, const char *tmp, struct str content);
 
@@ -385,6 +399,8 @@ int recover(struct store *s, struct buf *error);
 int checkpoint_load(struct store *s, struct buf *error);
 void checkpoint_start_timer(struct store *s);
 void checkpoint_consider(struct store *s);
+/* Lines for store_stat(). */
+void checkpoint_stat(const struct store *s, struct buf *out);
 /* More has changed than the running checkpoint can keep up with. */
 bool checkpoint_crowded(const struct store *s);
 void checkpoint_finished(struct store *s);

@@ -199,6 +199,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->dirfd = s->logfd = s->lockfd = s->done.fd = -1;
 	s->next_lsn = 1;
 	s->waiters.next = s->waiters.prev = &s->waiters;
+	s->checkpoint_waiters.next = s->checkpoint_waiters.prev = &s->checkpoint_waiters;
 	blob_init(s);
 	s->checkpoint_interval = o->checkpoint_interval;
 	s->readonly = o->readonly;
@@ -325,7 +326,7 @@ void store_close(struct store **at)
 	free_store(s);
 }
 
-static void stat_line(struct buf *out, const char *key, uint64_t value)
+void stat_line(struct buf *out, const char *key, uint64_t value)
 {
 	buf_addv(out, key, " ", NULL);
 	buf_addu(out, value);
@@ -354,8 +355,10 @@ void store_stat(const struct store *s, struct buf *out)
 	stat_line(out, "epoch", s->epoch);
 	stat_line(out, "last_lsn", store_last_lsn(s));
 	stat_line(out, "durable_lsn", s->durable);
-	stat_line(out, "checkpoint_lsn", s->checkpoint_lsn);
-	stat_line(out, "checkpoint_time", s->checkpoint_time);
+	histogram_print(&s->batch_records, "batch_records", out);
+	histogram_print(&s->batch_bytes, "batch_bytes", out);
+	histogram_print(&s->sync_us, "sync_us", out);
+	checkpoint_stat(s, out);
 	stat_line(out, "bodies_in_flight_bytes", s->bodies);
 	stat_line(out, "moved_bytes", s->moved_bytes);
 	stat_line(out, "damaged", s->damaged);

@@ -67,13 +67,19 @@ void store_wait_cancel(struct store_waiter *w);
 int store_checkpoint(struct store *s);
 /* Starts folding them beside the traffic, if that is not under way. 0 / -1 + errno. */
 int store_checkpoint_begin(struct store *s);
+/* The same, and calls w->done once a checkpoint holds all that was there at this call (error 0) or
+ * failed (an errno): now, if nothing has changed since the last one.  Those who wait share the
+ * checkpoint under way if it is recent enough, or else the one after it.  w belongs to the caller;
+ * store_wait_cancel() takes it back. */
+void store_checkpoint_wait(struct store *s, struct store_waiter *w);
 /* Carries what is of use in mostly dead segments to the head of the log, and gives their space back;
  * waits.  It happens by itself, slowly, after checkpoints.  0 / -1 + errno. */
 int store_compact(struct store *s);
 /* Can this many message bytes be taken?  0; ENOSPC (disk reserve), ENOMEM (budget), EIO (failed). */
 int store_admits(const struct store *s, uint64_t bytes);
-/* "key value" lines for `satchel stat` and metrics: segments, bytes, live bytes, batches, records,
- * syncs, last checkpoint, accounts, mailboxes, messages. */
+/* "key value" lines for `satchel stat` and metrics: accounts, mailboxes and messages, the log and
+ * what of it is live, sizes of batches, times of syncs, the last checkpoint, what a start would redo.
+ * satchel(8) names them. */
 void store_stat(const struct store *s, struct buf *out);
 
 /* ---- message bodies in flight ---- */

@@ -279,6 +279,64 @@ def test_a_socket_file_left_by_a_crash_is_taken_over(fresh):
         assert wire.smtp("LHLO x")[0] == 250
 
 
+def figures(server):
+    return dict(line.split(" ", 1) for line in server.control("stat").stdout.splitlines())
+
+
+def test_those_who_ask_for_a_checkpoint_are_all_answered_when_it_is_there(fresh):
+    fresh.start()
+    for i in range(20):
+        fresh.deliver(f"Subject: {i}\r\n\r\nx\r\n")
+    before = figures(fresh)
+    assert int(before["redo_records"]) > 40
+    asking = [subprocess.Popen([fresh.binary, "--data", str(fresh.data), "checkpoint"],
+                               stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    assert [p.communicate(timeout=60)[0] for p in asking] == ["checkpoint written\n"] * 8
+    after = figures(fresh)
+    assert int(after["redo_records"]) <= 2
+    assert 1 <= int(after["checkpoints"]) - int(before["checkpoints"]) <= 8
+    assert int(after["checkpoint_age_seconds"]) < 60
+    for key in ("batch_records_p50", "sync_us_p50", "sync_us_p99", "sync_us_max", "segments",
+                "live_bytes", "checkpoint_ms", "checkpoint_dirty_bytes", "redo_ms"):
+        assert int(after[key]) >= 0, key
+
+
+def test_figures_stand_below_each_other_on_a_terminal(fresh):
+    fresh.start()
+    master, slave = os.openpty()
+    subprocess.run([fresh.binary, "--data", str(fresh.data), "stat"], stdout=slave, check=True, timeout=60)
+    os.close(slave)
+    text = b""
+    with open(master, "rb", buffering=0) as terminal:
+        try:
+            while more := terminal.read(65536):
+                text += more
+        except OSError:  # the other end is closed
+            pass
+    lines = text.decode().splitlines()
+    assert {re.match(r"\S+ +", line).end() for line in lines if len(line.split()[0]) <= 28} == {29}
+    assert [line.split()[0] for line in lines][:2] == ["gate_pid", "gate_restarts"]
+
+
+@pytest.mark.parametrize("seconds, good", [(4, False), (5, True), (86400, True), (86401, False)])
+def test_the_checkpoint_interval_has_ends(fresh, seconds, good):
+    fresh.settings["checkpoint_interval"] = str(seconds)
+    fresh.write_conf()
+    done = fresh.cli("-c", str(fresh.conf), "--check-config", check=False)
+    assert (done.returncode == 0) == good, done.stderr
+    assert good or "checkpoint_interval" in done.stderr
+
+
+def test_checkpoints_come_at_the_interval_by_themselves(fresh):
+    fresh.settings["checkpoint_interval"] = "5"
+    fresh.start()
+    fresh.deliver("Subject: x\r\n\r\nx\r\n")
+    end = time.monotonic() + 30
+    while int(figures(fresh)["redo_records"]) > 2 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert int(figures(fresh)["checkpoints"]) > 0 and int(figures(fresh)["redo_records"]) <= 2
+
+
 def test_control_requests_are_answered_and_the_socket_is_private(fresh):
     fresh.start()
     assert stat.S_IMODE(os.stat(fresh.data / "control.sock").st_mode) == 0o600
