@@ -27,6 +27,8 @@ struct delivery;
 struct imap_session;
 struct imap_cmd;
 struct imap_command;
+struct confine;
+struct confine_call;
 
 enum hook_result {
 	HOOK_PASS, /* nothing to say: ask the next feature */
@@ -90,6 +92,15 @@ struct feature {
 	const struct setting *settings;
 	const struct cli_command *cli;
 	const struct control_command *control;
+
+	/* ---- the sandbox of the roles (core/server/confine.h) ---- */
+	/* System calls that the feature needs beyond those of core, ended by roles 0. */
+	const struct confine_call *calls;
+	/* Called in each new role after it gave up its ids, before it has threads or reads a byte from
+	 * anybody: take away, for good, first files and addresses, then system calls.  NULL, or why
+	 * this host cannot. */
+	const char *(*confine_files)(const struct confine *c);
+	const char *(*confine_calls)(const struct confine *c);
 
 	/* ---- the mail role ---- */
 	/* Bytes of state per session, zeroed, found with feature_slot(). */

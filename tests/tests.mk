@@ -86,8 +86,13 @@ check-arch: $(O)/satchel
 	$(Q)$(call pytest,arch,tests/arch)
 check-build: $(O)/satchel
 	$(Q)$(call pytest,build,tests/build)
+# What tests do to a running role from outside: make its system calls, take away the kernel's.
+sandbox-tools := $(patsubst tests/sandbox/%.c,$(O)/tests/%,$(wildcard tests/sandbox/*.c))
+$(O)/tests/%: tests/sandbox/%.c
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O1 $(WARN) -o $@ $<
 feature-py := $(sort $(wildcard features/*/*/test_*.py))
-check-protocol: $(O)/satchel $(O)/host/asan/satchel $(O)/host/tsan/satchel
+check-protocol: $(O)/satchel $(O)/host/asan/satchel $(O)/host/tsan/satchel $(sandbox-tools)
 	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
 check-clients check-kill check-model check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)

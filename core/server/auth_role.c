@@ -334,7 +334,7 @@ int srv_auth_run(int channel, int data_fd, int jail, int master_pid)
 
 	if (!r || srv_child_connect(&r->child, SRV_MASTER, channel))
 		die("cannot start auth", NULL);
-	srv_drop_privileges(srv_settings.user_auth, jail, true, master_pid);
+	srv_confine(SRV_AUTH, data_fd, jail, master_pid);
 	r->auth = auth_new(l, data_fd, srv_hostname(), &error);
 	if (!r->auth) {
 		errno = 0;

@@ -137,7 +137,11 @@ int srv_child_send(struct srv_child *c, enum srv_role role, uint16_t type, const
 
 void srv_child_ready(struct srv_child *c)
 {
-	ipc_send(&c->peer[SRV_MASTER].ipc, SRV_READY, STR(""), -1);
+	struct buf frame = {0};
+
+	buf_putstr(&frame, srv_confine_missing());
+	srv_child_send(c, SRV_MASTER, SRV_READY, &frame, -1);
+	buf_free(&frame);
 }
 
 void srv_control_reply(struct srv_child *c, uint64_t request, bool ok, struct str text)

@@ -719,7 +719,7 @@ int srv_gate_run(int channel, const struct srv_listeners *listeners, int jail, i
 
 	if (!g || srv_child_connect(&g->child, SRV_MASTER, channel))
 		die("cannot start the gate", NULL);
-	srv_drop_privileges(srv_settings.user_gate, jail, true, master_pid);
+	srv_confine(SRV_GATE, -1, jail, master_pid);
 	srv_child_ready(&g->child);
 	rc = loop_run(l);
 	gate_free(&g);

@@ -401,7 +401,8 @@ static void stop_features(struct mail *m)
 
 static void open_store(struct mail_role *r)
 {
-	struct store_options options = {.dir = srv_settings.data,
+	/* The present directory: by its own name it may not be reachable any more. */
+	struct store_options options = {.dir = ".",
 		.checkpoint_interval = srv_settings.checkpoint_interval,
 		.body_budget = (uint64_t)CONFIG_MEMORY_BODIES_MB << 20};
 	struct buf error = {0};
@@ -412,7 +413,7 @@ static void open_store(struct mail_role *r)
 		return;
 	why = str_trim(buf_str(&error));
 	errno = 0;
-	die(log_str(why), NULL);
+	die(log_str(why), "spool", srv_settings.data, NULL);
 }
 
 int srv_mail_run(int channel, int data_fd, int master_pid)
@@ -427,7 +428,7 @@ int srv_mail_run(int channel, int data_fd, int master_pid)
 	if (srv_child_connect(&r->child, SRV_MASTER, channel))
 		die("cannot start mail", NULL);
 	prepare_features();
-	srv_drop_privileges(srv_settings.user_mail, -1, false, master_pid);
+	srv_confine(SRV_MAIL, data_fd, data_fd, master_pid);
 	open_store(r);
 	r->accounts = accounts_open(data_fd);
 	if (!r->accounts)

@@ -23,6 +23,7 @@
 #define CLOSE_MS      60000 /* for the store's last checkpoint, after drain_seconds */
 #define MUTE_MS       5000
 #define CONTROL_MAX   (64 * 1024)
+#define READY_MAX     1024
 
 struct role {
 	struct ipc ipc;
@@ -275,6 +276,30 @@ static int take_reply(struct role *r, struct cursor payload)
 	return 0;
 }
 
+/* Once for all roles, as long as they say the same. */
+static void warn_of_missing(struct str layers)
+{
+	static struct buf told;
+
+	if (!layers.len || str_eq(layers, buf_str(&told)))
+		return;
+	buf_clear(&told);
+	buf_addstr(&told, layers);
+	log_warning("the sandbox of the roles is not complete", "missing", log_str(layers), NULL);
+}
+
+static int take_ready(struct role *r, struct cursor payload)
+{
+	struct str missing = cursor_str(&payload, READY_MAX);
+
+	if (payload.failed || !cursor_done(&payload))
+		return -1;
+	warn_of_missing(missing);
+	if (!r->ready)
+		role_ready(r);
+	return 0;
+}
+
 static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, int fd)
 {
 	struct role *r = of_ipc(ipc);
@@ -282,15 +307,13 @@ static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, 
 
 	if (fd >= 0)
 		close(fd);
-	else if (type == SRV_READY && cursor_done(&payload))
-		rc = 0;
+	else if (type == SRV_READY)
+		rc = take_ready(r, payload);
 	else if (type == SRV_CONTROL_REPLY)
 		rc = take_reply(r, payload);
 	if (rc) {
 		log_error("role sends nonsense, killed", "role", srv_role_names[r->role], NULL);
 		kill(r->pid, SIGKILL);
-	} else if (type == SRV_READY && !r->ready) {
-		role_ready(r);
 	}
 }
 
@@ -325,7 +348,9 @@ static void log_death(const struct role *r, int status)
 {
 	const char *name = srv_role_names[r->role];
 
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("role died of a system call that no role may make", "role", name, NULL);
+	else if (WIFSIGNALED(status))
 		log_error("role died", "role", name, "signal", log_num(WTERMSIG(status)), NULL);
 	else if (WEXITSTATUS(status) || (!m.stopping && !r->renewing))
 		log_error("role ended", "role", name, "status", log_num(WEXITSTATUS(status)), NULL);

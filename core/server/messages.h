@@ -22,7 +22,7 @@ enum srv_message {
 	SRV_DRAIN,         /* finish: no new work, end sessions at a command boundary, exit 0 */
 	SRV_CONTROL,       /* u64 request, str command line (`who`, `kick 12`) -> mail */
 	/* child -> master */
-	SRV_READY,         /* initialised */
+	SRV_READY,         /* str layers of the sandbox that are missing; initialised */
 	SRV_CONTROL_REPLY, /* u64 request, u8 status (0 ok, 1 error), u8 last, str text */
 
 	/* gate -> auth */

@@ -3,10 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -92,34 +88,6 @@ void srv_give_files(int data_fd)
 	/* Others may pass to files of their own, and list nothing. */
 	if (*srv_settings.user_auth && fstat(data_fd, &st) == 0 && !(st.st_mode & 0001))
 		fchmod(data_fd, (st.st_mode & 07777) | 0011);
-}
-
-void srv_drop_privileges(const char *user, int jail, bool secretive, int master_pid)
-{
-	struct rlimit files;
-	uint32_t uid = 0, gid = 0;
-	bool root = geteuid() == 0;
-
-	/* Each client is a descriptor: as many as the host allows. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	if (root && *user && srv_user_find(user, &uid, &gid))
-		die("no such user", "name", user, NULL);
-	if (root && jail >= 0 && (fchdir(jail) || chroot(".") || chdir("/")))
-		die("cannot chroot", NULL);
-	if (root && *user && (setgroups(0, NULL) || setgid(gid) || setuid(uid)))
-		die("cannot become", "user", user, NULL);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	/* Passwords pass through: no core files, no tracing by others of the same uid.  The leak
-	 * checker of the test flavour traces. */
-	if (secretive && !SATCHEL_HOST)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* After the ids changed, which clears it.  The master may have died just before. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != master_pid)
-		_exit(1);
 }
 
 static void close_span(unsigned from, unsigned to)

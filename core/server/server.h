@@ -22,12 +22,14 @@
 #define SATCHEL_HOST 0
 #endif
 
+enum srv_role { SRV_MASTER, SRV_GATE, SRV_AUTH, SRV_MAIL, SRV_ROLES };
+
 /* ---- settings.c, settings_table.c ---- */
 
 struct srv_settings {
 	char *data, *hostname, *log_level;
 	char *imap_listen, *lmtp_listen;
-	char *user_gate, *user_auth, *user_mail;
+	char *user_gate, *user_auth, *user_mail, *sandbox;
 	uint64_t listen_backlog;
 	uint64_t prelogin_connections, prelogin_per_address, prelogin_seconds;
 	uint64_t login_failure_delay, sessions_max, checkpoint_interval, drain_seconds;
@@ -95,16 +97,21 @@ int srv_user_find(const char *spec, uint32_t *uid_r, uint32_t *gid_r);
  * they belong to somebody else than root already, and lets auth pass through the spool.  Dies on
  * failure. */
 void srv_give_files(int data_fd);
-/* Gives up what the role does not need: root (when `user` is not empty), new privileges, being
- * traced (gate, auth); dies with the master.  jail: an empty directory to chroot into as root, or
- * -1.  Dies on failure. */
-void srv_drop_privileges(const char *user, int jail, bool secretive, int master_pid);
 /* Closes every descriptor but stdio and the given ones (at most 64 are looked at). */
 void srv_close_others(const int *keep, size_t n);
 
-/* ---- child.c: what gate, auth and mail have in common ---- */
+/* ---- confine.c ---- */
 
-enum srv_role { SRV_MASTER, SRV_GATE, SRV_AUTH, SRV_MAIL, SRV_ROLES };
+/* Changes to the directory `root` (-1: stays) and gives up for good what the role does not need: as
+ * root its ids (user_ settings) and all files outside `root`; then, as far as `sandbox` says and the
+ * host can, new privileges, being traced, files outside `spool` (-1: all files), and system calls.
+ * Dies with the master from now on.  Dies if something fails, or is missing and `sandbox: require'
+ * is set. */
+void srv_confine(enum srv_role role, int spool, int root, int master_pid);
+/* The layers that this host did not give, "" for none: "seccomp (why), landlock (why)". */
+struct str srv_confine_missing(void);
+
+/* ---- child.c: what gate, auth and mail have in common ---- */
 
 extern const char *const srv_role_names[SRV_ROLES];
 

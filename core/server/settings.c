@@ -69,16 +69,22 @@ static int level_find(const char *name, enum log_level *level_r)
 	return -1;
 }
 
+static bool is_sandbox(const char *word)
+{
+	return strcmp(word, "auto") == 0 || strcmp(word, "require") == 0 || strcmp(word, "off") == 0;
+}
+
 /* What the table's types and ranges cannot say. */
 static int check(const char *file, struct buf *errors)
 {
 	enum log_level level;
+	size_t before = errors->len;
 
-	if (level_find(srv_settings.log_level, &level) == 0)
-		return 0;
-	buf_addv(errors, file, ": log_level must be error, warning, info or debug\n",
-		NULL);
-	return -1;
+	if (level_find(srv_settings.log_level, &level))
+		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
+	if (!is_sandbox(srv_settings.sandbox))
+		buf_addv(errors, file, ": sandbox must be auto, require or off\n", NULL);
+	return errors->len == before ? 0 : -1;
 }
 
 static int parse(const char *file, struct str text, const char *data, struct buf *errors_r)

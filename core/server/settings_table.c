@@ -67,6 +67,12 @@ const struct setting srv_settings_table[] = {
 		NULL},
 	{"log_level", SETTING_STRING, "info", 0, 0, &srv_settings.log_level,
 		"What is printed: error, warning, info or debug.", NULL},
+	{"sandbox", SETTING_STRING, "auto", 0, 0, &srv_settings.sandbox,
+		"What the processes do where the kernel or a container does not let them give up all "
+		"that they do not need: auto says in the log what is missing and serves, require "
+		"refuses to start. off is for debuggers: it leaves out system call filters and the "
+		"like, but not users and root directories.",
+		NULL},
 	{"user_gate", SETTING_STRING, "", 0, 0, &srv_settings.user_gate,
 		"When started as root, the user (a name, or uid:gid) under which connections are "
 		"served before login. Empty: root.",

@@ -22,6 +22,7 @@ cp common/plugin_common.c common/plugin_common.h plugins/
 } >plugins/scram_server.c
 cp "$RECIPE/plugins.c" lib/satchel_plugins.c
 cp "$RECIPE/format.c" lib/satchel_format.c
+cp "$RECIPE/random.c" lib/satchel_random.c
 export CPPFLAGS="-Iinc -Ilib -Iplugins -D_GNU_SOURCE -DNDEBUG -w"
 mechs=''
 for mech in $NEEDS; do
@@ -30,6 +31,6 @@ done
 # shellcheck disable=SC2086
 compile_library libsasl2.a lib/auxprop.c lib/canonusr.c lib/checkpw.c lib/common.c lib/external.c \
 	 lib/md5.c lib/saslutil.c lib/server.c lib/seterror.c lib/satchel_plugins.c lib/satchel_format.c \
-	plugins/plugin_common.c $mechs
+	lib/satchel_random.c plugins/plugin_common.c $mechs
 mkdir -p "$OUT/include"
 cp -r inc/sasl "$OUT/include/"

@@ -57,8 +57,9 @@ int satchel_differ(const void *a, const void *b, size_t n);
 #define PLUGINDIR "/nonexistent"
 #define SASL_CONF_PATH_ENV_VAR "SASL_CONF_PATH"
 #define SASL_PATH_ENV_VAR "SASL_PATH"
-#define DEV_RANDOM "/dev/urandom"
-#define SASL_DEV_RANDOM DEV_RANDOM
+/* Its own generator is seeded from a file that is not in the roots of the server, and has 48 bits. */
+#define jrand48 satchel_sasl_random
+long satchel_sasl_random(unsigned short *pool);
 
 #define GCC_FALLTHROUGH __attribute__((fallthrough));
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/hooks.h"
 
+#include <sys/syscall.h>
+
 #include "core/imap/imap.h"
 #include "core/lib/file.h"
 #include "core/lib/settings.h"
 #include "core/lmtp/delivery.h"
+#include "core/server/confine.h"
 
 /* Every member of struct feature, each doing nothing. */
 
@@ -89,6 +92,21 @@ static const struct control_command control[] = {
 	{"example", example_control, "", "how often the example was reached"},
 	{0},
 };
+
+/* ---- the sandbox ---- */
+
+/* System calls that nobody else makes: what is not listed by anybody fails. */
+static const struct confine_call calls[] = {
+	{CONFINE_MAIL, CONFINE_ANY, 0, SYS_getppid, 0},
+	{0, 0, 0, 0, 0},
+};
+
+/* NULL: nothing is missing here. */
+static const char *example_confine(const struct confine *c)
+{
+	(void)c;
+	return NULL;
+}
 
 /* ---- the life of the mail role ---- */
 
@@ -179,6 +197,9 @@ const struct feature example_feature = {
 	.settings = settings,
 	.cli = cli,
 	.control = control,
+	.calls = calls,
+	.confine_files = example_confine, /* see features/sandbox/landlock/ */
+	.confine_calls = example_confine,
 	.session_size = sizeof(struct example_slot),
 	.kv_space = 0, /* see features/delivery/dedup/ */
 	.mail_prepare = example_prepare,

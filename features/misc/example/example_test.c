@@ -35,6 +35,9 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->settings);
 	assert_non_null(f->cli);
 	assert_non_null(f->control);
+	assert_non_null(f->calls);
+	assert_non_null(f->confine_files);
+	assert_non_null(f->confine_calls);
 	assert_true(f->session_size > 0);
 	assert_non_null(f->mail_prepare);
 	assert_non_null(f->mail_start);
@@ -91,6 +94,8 @@ static void test_it_decides_nothing(void **state)
 	struct delivery d = {0};
 
 	(void)state;
+	assert_null(example_feature.confine_files(NULL));
+	assert_null(example_feature.confine_calls(NULL));
 	assert_int_equal(example_feature.mail_prepare("/nowhere"), 0);
 	assert_int_equal(example_feature.mail_start(&m), 0);
 	assert_int_equal(example_feature.deliver_check(&d), HOOK_PASS);

@@ -12,6 +12,7 @@
 
 #include "core/lib/log.h"
 #include "core/lib/settings.h"
+#include "core/server/confine.h"
 #include "core/session.h"
 #include "features/session/proc/proc.h"
 
@@ -83,7 +84,10 @@ static int proc_prepare(const char *data)
 {
 	if (dir >= 0)
 		close(dir);
-	return open_dir(data);
+	if (open_dir(data))
+		return -1;
+	confine_keep_dir(dir);
+	return 0;
 }
 
 static int proc_start(struct mail *m)
