@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "core/server/gate_conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/imap/imap.h"
+#include "core/lib/log.h"
+#include "core/lmtp/lmtp.h"
+
+#define OUT_MAX   (64 * 1024)
+#define LINGER_MS 2000
+
+static const struct gate_protocol imap_protocol = {"imap", ENABLE_IMAP ? imap_prelogin_greet : NULL,
+	ENABLE_IMAP ? imap_prelogin_input : NULL, ENABLE_IMAP ? imap_prelogin_auth : NULL,
+	ENABLE_IMAP ? imap_prelogin_bye : NULL};
+static const struct gate_protocol lmtp_protocol = {"lmtp", ENABLE_LMTP ? lmtp_prelogin_greet : NULL,
+	ENABLE_LMTP ? lmtp_prelogin_input : NULL, NULL, ENABLE_LMTP ? lmtp_prelogin_bye : NULL};
+
+static void abort_auth(struct gate_conn *c)
+{
+	struct buf frame = {0};
+
+	buf_put64(&frame, c->id);
+	srv_child_send(&c->gate->child, SRV_AUTH, SRV_AUTH_ABORT, &frame, -1);
+	buf_free(&frame);
+	c->exchange = false;
+}
+
+void gate_conn_drop(struct gate_conn *c)
+{
+	struct gate *g = c->gate;
+
+	if (c->io.fd >= 0) {
+		loop_del(g->child.loop, &c->io);
+		close(c->io.fd);
+	}
+	if (c->exchange)
+		abort_auth(c);
+	loop_timer_stop(&c->timer);
+	loop_timer_stop(&c->delay);
+	gate_table_remove(g, c);
+	buf_wipe(&c->p.in);
+	buf_free(&c->p.out);
+	buf_wipe(&c->p.auth);
+	buf_free(&c->p.tag);
+	buf_free(&c->p.lhlo);
+	buf_free(&c->refusal_data);
+	explicit_bzero(c->token, sizeof(c->token));
+	free(c);
+	gate_stop_if_drained(g);
+}
+
+/* ---- what the protocol wants ---- */
+
+void gate_say_bye(struct gate_conn *c, const char *why)
+{
+	c->protocol->bye(&c->p, why);
+	c->p.want = PRELOGIN_CLOSE;
+}
+
+static uint8_t flags_of(const struct gate_conn *c)
+{
+	return c->p.secure ? SRV_SECURE : 0;
+}
+
+void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data)
+{
+	c->state = OPEN;
+	c->p.want = PRELOGIN_READ;
+	c->protocol->auth(&c->p, status, data);
+	/* The client may have sent its next commands already. */
+	if (c->p.want == PRELOGIN_READ && c->p.in.len)
+		c->protocol->input(&c->p);
+	gate_act(c);
+}
+
+/* 0, or -1: auth is not there. */
+static int ask_auth(struct gate_conn *c)
+{
+	struct gate *g = c->gate;
+	struct buf frame = {0};
+	int rc;
+
+	if (c->p.auth_abort && c->exchange)
+		abort_auth(c);
+	c->p.auth_abort = false;
+	buf_put64(&frame, c->id);
+	if (c->p.auth_first) {
+		buf_put8(&frame, (uint8_t)c->service);
+		buf_put8(&frame, flags_of(c));
+		buf_putstr(&frame, str_from(c->peer));
+	}
+	buf_addstr(&frame, buf_str(&c->p.auth));
+	c->state = WAITING;
+	rc = srv_child_send(&g->child, SRV_AUTH,
+		c->p.auth_first ? SRV_AUTH_START : SRV_AUTH_STEP, &frame, -1);
+	buf_wipe(&frame);
+	buf_wipe(&c->p.auth);
+	c->exchange = rc == 0;
+	return rc;
+}
+
+/* Frees c in every case. */
+static void hand_off(struct gate_conn *c)
+{
+	struct buf frame = {0};
+	int fd = c->io.fd;
+
+	buf_put8(&frame, (uint8_t)c->service);
+	buf_put8(&frame, flags_of(c));
+	buf_add(&frame, c->token, sizeof(c->token));
+	buf_putstr(&frame, buf_str(&c->p.tag));
+	buf_putstr(&frame, buf_str(&c->p.lhlo));
+	buf_putstr(&frame, str_from(c->peer));
+	buf_putstr(&frame, buf_str(&c->p.in));
+	loop_del(c->gate->child.loop, &c->io);
+	c->io.fd = -1;
+	if (srv_child_send(&c->gate->child, SRV_MAIL, SRV_HANDOFF, &frame, fd))
+		log_warning("hand-off failed, connection lost", "peer", c->peer, NULL);
+	buf_wipe(&frame);
+	gate_conn_drop(c);
+}
+
+static void finish(struct gate_conn *c)
+{
+	if (c->state != LAST && c->state != LINGERING) {
+		c->state = LAST;
+		loop_timer_start(c->gate->child.loop, &c->timer, LINGER_MS);
+	}
+	if (c->p.out.len == 0 && c->state == LAST) {
+		c->state = LINGERING;
+		buf_clear(&c->p.in);
+		shutdown(c->io.fd, SHUT_WR);
+	}
+	gate_watch(c);
+}
+
+void gate_act(struct gate_conn *c)
+{
+	bool full = c->p.want == PRELOGIN_READ && c->p.in.len >= c->p.in.max;
+
+	if (full)
+		gate_say_bye(c, "line too long");
+	if (c->p.want == PRELOGIN_HANDOFF && !srv_child_connected(&c->gate->child, SRV_MAIL))
+		gate_say_bye(c, "mail store is restarting, try again");
+	if (c->p.in.failed || c->p.out.failed || c->p.auth.failed || gate_write(c)) {
+		gate_conn_drop(c);
+		return;
+	}
+	switch (c->p.want) {
+	case PRELOGIN_READ:
+		buf_trim(&c->p.in);
+		gate_watch(c);
+		break;
+	case PRELOGIN_AUTH:
+		if (ask_auth(c) == 0)
+			gate_watch(c);
+		else
+			gate_answer(c, PRELOGIN_AUTH_UNAVAILABLE, STR(""));
+		break;
+	case PRELOGIN_HANDOFF:
+		/* Answers to earlier commands leave first. */
+		if (c->p.out.len)
+			loop_set(c->gate->child.loop, &c->io, EPOLLOUT);
+		else
+			hand_off(c);
+		break;
+	case PRELOGIN_CLOSE:
+		finish(c);
+		break;
+	}
+}
+
+static void conn_ready(struct loop_fd *io, uint32_t events)
+{
+	struct gate_conn *c = (struct gate_conn *)((char *)io - offsetof(struct gate_conn, io));
+
+	if (c->state == LINGERING) {
+		if (gate_discard(c))
+			gate_conn_drop(c);
+		return;
+	}
+	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
+		gate_conn_drop(c);
+		return;
+	}
+	if (c->state == WAITING || c->state == DELAYED) {
+		if (gate_write(c))
+			gate_conn_drop(c);
+		else
+			gate_watch(c);
+		return;
+	}
+	if (events & EPOLLIN && c->p.want == PRELOGIN_READ) {
+		int rc = gate_read(c);
+
+		if (rc < 0) {
+			gate_write(c);
+			gate_conn_drop(c);
+			return;
+		}
+		if (rc > 0)
+			c->protocol->input(&c->p);
+	}
+	gate_act(c);
+}
+
+/* Too long without a login, or the last words were not taken. */
+static void conn_late(struct loop_timer *t)
+{
+	struct gate_conn *c = (struct gate_conn *)((char *)t - offsetof(struct gate_conn, timer));
+
+	if (c->state == LAST || c->state == LINGERING) {
+		gate_conn_drop(c);
+		return;
+	}
+	loop_timer_stop(&c->delay);
+	c->state = OPEN;
+	gate_say_bye(c, "too long without login");
+	gate_act(c);
+}
+
+static void conn_delay_over(struct loop_timer *t)
+{
+	struct gate_conn *c = (struct gate_conn *)((char *)t - offsetof(struct gate_conn, delay));
+	struct buf data = c->refusal_data;
+
+	c->refusal_data = (struct buf){0};
+	gate_answer(c, c->refusal, buf_str(&data));
+	buf_free(&data);
+}
+
+void gate_answer_late(struct gate_conn *c, enum prelogin_auth status, struct str data)
+{
+	unsigned doublings = c->failures < 3 ? c->failures : 3;
+
+	c->failures++;
+	c->state = DELAYED;
+	c->refusal = status;
+	buf_clear(&c->refusal_data);
+	buf_addstr(&c->refusal_data, data);
+	loop_timer_start(c->gate->child.loop, &c->delay,
+		srv_settings.login_failure_delay * 1000 << doublings);
+	gate_watch(c);
+}
+
+/* ---- new connections ---- */
+
+static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int fd)
+{
+	struct gate_conn *c = calloc(1, sizeof(*c));
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+	struct buf peer = {.max = sizeof(c->peer) - 1};
+	socklen_t len = sizeof(a);
+	int one = 1;
+
+	if (!c)
+		return NULL;
+	getpeername(fd, (struct sockaddr *)&a, &len);
+	srv_address_add(&peer, &a);
+	memcpy(c->peer, buf_str(&peer).p, peer.len);
+	buf_free(&peer);
+	if (a.ss_family == AF_INET || a.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->gate = g;
+	c->service = service;
+	c->protocol = service == SRV_IMAP ? &imap_protocol : &lmtp_protocol;
+	c->address = srv_address_key(&a);
+	c->p.hostname = srv_hostname();
+	c->p.secure = srv_address_is_local(&a) || srv_settings.plaintext;
+	/* Room for a line of the longest kind and what is pipelined behind it. */
+	c->p.in.max = CONFIG_PRELOGIN_LINE_MAX + GATE_READ_MAX;
+	c->p.out.max = OUT_MAX;
+	c->p.auth.max = CONFIG_PRELOGIN_LINE_MAX + GATE_READ_MAX;
+	c->io = (struct loop_fd){.fd = fd, .ready = conn_ready};
+	c->timer.fire = conn_late;
+	c->delay.fire = conn_delay_over;
+	return c;
+}
+
+/* Why this one is not welcome, or NULL. */
+static const char *refuse(const struct gate *g, const struct gate_conn *c)
+{
+	if (g->draining)
+		return "shutting down";
+	if (g->count > srv_settings.prelogin_connections)
+		return "too many connections, try again";
+	if (c->address && gate_count_same(g, c->address) > srv_settings.prelogin_per_address)
+		return "too many connections from your address";
+	return NULL;
+}
+
+void gate_take(struct gate *g, enum srv_service service, int fd)
+{
+	struct gate_conn *c = conn_new(g, service, fd);
+	const char *why;
+
+	if (!c || gate_table_add(g, c) || loop_add(g->child.loop, &c->io, 0)) {
+		if (c && c->id) {
+			gate_conn_drop(c);
+			return;
+		}
+		free(c);
+		close(fd);
+		return;
+	}
+	why = refuse(g, c);
+	if (why) {
+		log_warning("connection refused", "service", c->protocol->name, "peer", c->peer, "why",
+			why, NULL);
+		gate_say_bye(c, why);
+		/* Nobody who is turned away may stay, or turning away would not help. */
+		gate_write(c);
+		gate_conn_drop(c);
+		return;
+	}
+	log_debug("connection", "service", c->protocol->name, "peer", c->peer, NULL);
+	loop_timer_start(g->child.loop, &c->timer, srv_settings.prelogin_seconds * 1000);
+	c->protocol->greet(&c->p);
+	gate_act(c);
+}
