@@ -22,7 +22,7 @@ static void put_boxes(const struct account *a, struct buf *value)
 
 int account_put(struct store *s, struct account *a, uint64_t lsn)
 {
-	struct record_account r = {a->id, account_name(a)};
+	struct record_account r = {.id = a->id, .name = account_name(a)};
 	struct buf key = {0}, value = {0}, one = {0};
 	int answer = -1;
 

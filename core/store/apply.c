@@ -363,6 +363,20 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 
 /* ---- redo ---- */
 
+static int redo_account(struct store *s, const struct record *r)
+{
+	struct record_account account;
+	struct account *a = record_read_account(r->payload, &account) ? NULL : account_add(s, &account);
+
+	if (!a)
+		return -1;
+	if (a->modseq < account.modseq) {
+		a->modseq = account.modseq;
+		a->dirty = true;
+	}
+	return 0;
+}
+
 static int redo_messages(struct store *s, const struct record *r)
 {
 	struct message msg;
@@ -451,7 +465,6 @@ static int keep_foreign(struct store *s, const struct record *r)
 
 int record_apply(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
 {
-	struct record_account account;
 	struct record_mailbox box;
 	struct record_kv kv;
 	struct cursor c = cursor_from(r->payload);
@@ -459,7 +472,7 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 
 	switch (r->type) {
 	case RECORD_ACCOUNT:
-		return record_read_account(r->payload, &account) || !account_add(s, &account) ? -1 : 0;
+		return redo_account(s, r);
 	case RECORD_MAILBOX:
 		return record_read_mailbox(r->payload, &box) || !mailbox_apply(s, &box, r->lsn) ? -1 : 0;
 	case RECORD_MESSAGES:
@@ -469,7 +482,7 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 	case RECORD_MOVE:
 		return redo_move(s, r, g, bodies_at);
 	case RECORD_KV:
-		return record_read_kv(r->payload, &kv) || kv_apply(s, &kv, r->lsn) ? -1 : 0;
+		return record_read_kv(r->payload, &kv) || kv_apply(s, &kv, kv.lsn ? kv.lsn : r->lsn) ? -1 : 0;
 	case RECORD_MARK:
 		return 0;
 	case RECORD_EPOCH:

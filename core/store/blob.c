@@ -168,21 +168,20 @@ struct blob *blob_add(struct store *s, uint64_t id, const struct record_blob *r)
 
 /* ---- places and references ---- */
 
-static void leave_place(struct store *s, struct blob *b)
+static void leave_place(struct blob *b)
 {
 	struct segment *g = b->segment;
 
 	if (!g)
 		return;
 	g->live -= stored_bytes(b);
-	if (!--g->blobs)
-		g->emptied = s->next_lsn - 1;
+	g->blobs--;
 	b->segment = NULL;
 }
 
 void blob_place(struct store *s, struct blob *b, struct segment *g, uint64_t offset)
 {
-	leave_place(s, b);
+	leave_place(b);
 	b->segment = g;
 	b->offset = offset;
 	b->body = NULL;
@@ -196,7 +195,7 @@ void blob_place(struct store *s, struct blob *b, struct segment *g, uint64_t off
 /* Nobody needs it.  If the disk knows it, the next checkpoint must say that it is gone. */
 static void forget(struct store *s, struct blob *b)
 {
-	leave_place(s, b);
+	leave_place(b);
 	if (!b->stored) {
 		drop(s, b);
 		return;

@@ -105,8 +105,8 @@ void body_free(struct body **at)
 	free(b);
 }
 
-/* Free bytes of the disk, asked at most every 100 ms. */
-static uint64_t disk_space(struct store *s)
+/* Asked at most every 100 ms. */
+uint64_t space_free(struct store *s)
 {
 	uint64_t now = loop_now(s->loop);
 	struct statvfs v;
@@ -123,7 +123,7 @@ int space_left(struct store *s, uint64_t bytes)
 	/* What is on its way to the disk may need a new segment.  Flags, EXPUNGE and checkpoints do not
 	 * ask: the reserve is theirs. */
 	bytes += s->filling->bodies_len + (s->committing ? s->committing->bodies_len : 0);
-	if (disk_space(s) >= bytes + DISK_RESERVE)
+	if (space_free(s) >= bytes + DISK_RESERVE)
 		return 0;
 	errno = ENOSPC;
 	return -1;

@@ -71,6 +71,8 @@ static void *work(void *arg)
 		error = write_head(job);
 	for (size_t i = 0; !error && i < PARTS; i++)
 		parts[i]->clean(job);
+	if (!error)
+		segments_remove(job);
 	pthread_mutex_lock(&job->lock);
 	job->error = error;
 	job->done = true;
@@ -89,6 +91,7 @@ static void job_free(struct checkpoint_job **at, bool good)
 	*at = NULL;
 	for (size_t i = 0; i < PARTS; i++)
 		parts[i]->finish(job, good);
+	segments_forget(job);
 	pthread_mutex_destroy(&job->lock);
 	pthread_cond_destroy(&job->wake);
 	free(job);
@@ -133,14 +136,15 @@ static struct checkpoint_job *freeze(struct store *s)
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->wake, NULL);
 	/* Backwards: the table says which index files there are. */
-	for (size_t i = PARTS; i--;) {
-		if (!parts[i]->freeze(job))
-			continue;
-		job_free(&job, false);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return job;
+	for (size_t i = PARTS; i--;)
+		if (parts[i]->freeze(job))
+			goto free_job;
+	if (!segments_unused(job))
+		return job;
+free_job:
+	job_free(&job, false);
+	errno = ENOMEM;
+	return NULL;
 }
 
 /* Memory of what is not in the files of a finished checkpoint, roughly. */
@@ -243,7 +247,6 @@ static int finish(struct store *s)
 	job_free(&job, !error);
 	if (!error) {
 		s->checkpoints.finish_us = store_clock_us() - began;
-		segments_remove_unused(s);
 		compact_consider(s);
 	}
 	answer(s, files, error);

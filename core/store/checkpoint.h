@@ -57,6 +57,7 @@ struct map_entry {
 };
 struct map_segment {
 	uint64_t first, live, blobs, kept;
+	uint32_t stuck;
 };
 /* count: entries of a run, runs of a list; segments: of a list (NULL: not asked). */
 void map_head_write(struct buf *out, const struct format_key *k, const char *magic, uint64_t number,
@@ -121,6 +122,11 @@ struct checkpoint_job {
 	struct store *s;
 	struct checkpoint_head head;
 	uint64_t old;      /* number of the table files that go */
+	struct {
+		struct segment **v;
+		size_t n, cap;
+		size_t gone; /* so many of them, from the front, were removed */
+	} unused;          /* segments that nothing needs once this checkpoint stands */
 	struct checkpoint_index index;
 	struct checkpoint_map map;
 	struct checkpoint_kv kv;

@@ -200,6 +200,7 @@ void map_segment_write(struct buf *out, const struct format_key *k, const struct
 	buf_put64(out, m->live);
 	buf_put64(out, m->blobs);
 	buf_put64(out, m->kept);
+	buf_put32(out, m->stuck);
 	checkpoint_end(out, at, MAP_ENTRY_SIZE, k);
 }
 
@@ -212,6 +213,7 @@ int map_segment_read(struct cursor *c, const struct format_key *k, struct map_se
 	m_r->live = cursor_u64(&in);
 	m_r->blobs = cursor_u64(&in);
 	m_r->kept = cursor_u64(&in);
+	m_r->stuck = cursor_u32(&in);
 	return good;
 }
 

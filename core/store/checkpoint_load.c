@@ -96,8 +96,7 @@ int checkpoint_load(struct store *s, struct buf *error)
 	int answer;
 
 	for (size_t i = 0; i < s->segments.n; i++)
-		s->segments.v[i]->blobs = s->segments.v[i]->live =
-			s->segments.v[i]->emptied = s->segments.v[i]->kept = 0;
+		s->segments.v[i]->blobs = s->segments.v[i]->live = s->segments.v[i]->kept = 0;
 	if (file_read(s->dirfd, "checkpoint", 4096, &b)) {
 		if (errno != ENOENT)
 			return checkpoint_refuse(error, "", "checkpoint", strerror(errno));
@@ -117,6 +116,10 @@ int checkpoint_load(struct store *s, struct buf *error)
 			"damaged; restore it from a backup");
 	if (load_files(s, &h, error))
 		return -1;
+	/* A process that was killed may have replaced `checkpoint` and not synced that: the files of the
+	 * one before go when it cannot come back. */
+	if (!s->readonly && io_fsync(s->dirfd))
+		return checkpoint_refuse(error, "", "checkpoint", strerror(errno));
 	remove_all_unnamed(s, &h);
 	return 0;
 }

@@ -39,7 +39,7 @@ static int freeze_segments(struct checkpoint_job *job)
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
 		if (vec_push(&job->map.segments, ((struct map_segment){g->first, g->live, g->blobs,
-					g->kept})))
+					g->kept, g->stuck})))
 			return -1;
 	}
 	return 0;
@@ -208,6 +208,7 @@ static void load_segment(struct store *s, const struct map_segment *m)
 		g->live = m->live;
 		g->blobs = m->blobs;
 		g->kept = m->kept;
+		g->stuck = m->stuck;
 	} else if (m->blobs) {
 		log_error("log segment missing", "first", log_num((int64_t)m->first), "messages",
 			log_num((int64_t)m->blobs), NULL);

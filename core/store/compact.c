@@ -5,7 +5,8 @@
  * replaced, so that the whole state can be redone from the segments that are left.  Then nothing
  * needs the segment, and it goes when a checkpoint is past the last move.
  *
- * A crash at any step leaves two copies at worst: the map names one of them.
+ * A crash at any step leaves two copies at worst: the map names one of them.  What cannot be read is
+ * not dropped: its segment stays, damaged as it is.
  */
 #include "core/store/compact.h"
 
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/lib/crc32c.h"
 #include "core/lib/log.h"
@@ -22,6 +24,7 @@
 #define TICK_MS 20
 #define AHEAD (1024 * 1024) /* asked from the disk before it is needed, so that no read waits long */
 #define SLICE_MIN (64 * 1024)
+#define SPACE_LEFT (DISK_RESERVE / 4) /* nothing is carried that would leave less */
 
 /* ---- what is carried ---- */
 
@@ -76,25 +79,33 @@ static int carry_blob(struct compaction *x, uint64_t id)
 		answer = batch_move(x->s, b, buf_str(&bytes));
 		x->moved += bytes.len;
 		x->s->moved_bytes += bytes.len;
-	} else if (errno == EPROTO) {
+	} else if (errno == EPROTO || errno == EIO) {
 		/* The segment stays for its sake: perhaps somebody can still make something of it. */
 		log_error("damaged message", "blob", log_num((int64_t)id), "segment",
 			log_num((int64_t)x->g->first), "part", "compaction", NULL);
 		x->s->damaged++;
+		x->g->stuck = STUCK_BLOB;
 		answer = 0;
 	}
 	buf_free(&bytes);
 	return answer;
 }
 
-/* Is this image the last word on its message?  A MODSEQ is given to one change only. */
-static bool image_current(const struct compaction *x, const struct mailbox *m, const struct message *msg)
+/* Is this image the last word on its message?  A MODSEQ is given to one change only.
+ * 1 / 0 / -1 + errno: where the index is damaged the log is all that knows. */
+static int image_current(const struct compaction *x, const struct mailbox *m, const struct message *msg)
 {
 	struct message now;
+	int found;
 
 	if (msg->flags & MESSAGE_EXPUNGED)
 		return !oldest(x); /* older segments may hold the message: it must not come back */
-	return mailbox_message(m, msg->uid, &now) == 1 && now.modseq == msg->modseq;
+	found = index_get(m, msg->uid, &now);
+	if (found >= 0 && m->ix->damaged) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return found == 1 ? now.modseq == msg->modseq : found;
 }
 
 static int carry_messages(struct compaction *x, struct str payload)
@@ -109,15 +120,17 @@ static int carry_messages(struct compaction *x, struct str payload)
 	uint32_t count;
 	uint64_t id;
 	struct buf *b;
-	int answer = 0;
+	int answer = 0, current;
 
 	if (record_read_messages(payload, &id, &count, &c))
-		return 0;
+		return -1;
 	if (mailbox_get(x->s, id, &m) < 0)
 		return -1;
-	while (m && count-- && !answer)
-		if (message_decode(&c, &x->s->key, &msg) && image_current(x, m, &msg))
-			answer = vec_push(&keep, msg);
+	while (m && count-- && !answer) {
+		errno = EPROTO;
+		current = message_decode(&c, &x->s->key, &msg) ? image_current(x, m, &msg) : -1;
+		answer = current > 0 ? vec_push(&keep, msg) : current;
+	}
 	if (keep.n && !answer) {
 		b = carry_begin(x, RECORD_MESSAGES);
 		record_add_messages(b, id, (uint32_t)keep.n);
@@ -141,9 +154,7 @@ static int carry_mailbox(struct compaction *x, struct str payload)
 	struct mailbox *m = NULL;
 	struct buf *b;
 
-	if (record_read_mailbox(payload, &r))
-		return 0;
-	if (mailbox_get(x->s, r.id, &m) < 0)
+	if (record_read_mailbox(payload, &r) || mailbox_get(x->s, r.id, &m) < 0)
 		return -1;
 	if (m) {
 		mailbox_image(m, &now);
@@ -158,49 +169,42 @@ static int carry_mailbox(struct compaction *x, struct str payload)
 	return 0;
 }
 
-/* Applied as well: its LSN is how the last word is known. */
-static int carry_value(struct compaction *x, uint16_t space, struct str key, struct str value)
+/* It keeps the LSN of the first record: that is how the last word is known, and when its day was. */
+static void carry_value(struct compaction *x, const struct record_kv *r)
 {
-	struct record_kv r = {.space = space, .key = key, .value = value};
 	struct buf *b = carry_begin(x, RECORD_KV);
 
-	record_add_kv(b, &r);
+	record_add_kv(b, r);
 	carry_end(x, b);
-	if (!kv_apply(x->s, &r, x->lsn))
-		return 0;
-	b->failed = true; /* memory and log differ: this batch must not be written */
-	return -1;
 }
 
 static int carry_kv(struct compaction *x, const struct record *rec)
 {
 	struct record_kv r;
-	struct buf value = {0};
 	uint64_t lsn = 0;
-	struct buf *b;
-	int found, answer = 0;
+	int found;
 
 	if (record_read_kv(rec->payload, &r))
-		return 0;
-	found = store_kv_get(x->s, r.space, r.key, &value, &lsn);
-	if (found == 1 && lsn == rec->lsn && !r.removed) {
-		answer = carry_value(x, r.space, r.key, buf_str(&value));
-	} else if (!found && r.removed && !oldest(x)) {
-		b = carry_begin(x, RECORD_KV);
-		record_add_kv(b, &r);
-		carry_end(x, b);
-	}
-	buf_free(&value);
-	return found < 0 ? -1 : answer;
+		return -1;
+	if (!r.lsn)
+		r.lsn = rec->lsn;
+	found = store_kv_get(x->s, r.space, r.key, NULL, &lsn);
+	if ((found == 1 && lsn == r.lsn && !r.removed) || (!found && r.removed && !oldest(x)))
+		carry_value(x, &r);
+	return found < 0 ? -1 : 0;
 }
 
 static int carry_account(struct compaction *x, struct str payload)
 {
 	struct record_account r;
+	struct account *a = NULL;
 	struct buf *b;
 
-	if (record_read_account(payload, &r))
-		return 0;
+	if (record_read_account(payload, &r) || account_get(x->s, r.id, &a) < 0)
+		return -1;
+	/* Of mailboxes that are gone nothing else may be left. */
+	if (a && r.modseq < a->modseq)
+		r.modseq = a->modseq;
 	b = carry_begin(x, RECORD_ACCOUNT);
 	record_add_account(b, &r);
 	carry_end(x, b);
@@ -211,16 +215,30 @@ static int carry_account(struct compaction *x, struct str payload)
 static int carry_foreign(struct compaction *x, const struct record *rec)
 {
 	struct buf key = {0}, value = {0};
-	int answer = 0;
+	struct record_kv r = {.space = KV_SPACE_FOREIGN};
+	int found = -1;
 
 	buf_put64(&key, rec->lsn);
 	buf_put16(&key, rec->type);
 	buf_put16(&key, rec->flags);
-	if (!key.failed && store_kv_get(x->s, KV_SPACE_FOREIGN, buf_str(&key), &value, NULL) == 1)
-		answer = carry_value(x, KV_SPACE_FOREIGN, buf_str(&key), buf_str(&value));
+	if (!key.failed)
+		found = store_kv_get(x->s, KV_SPACE_FOREIGN, buf_str(&key), &value, &r.lsn);
+	r.key = buf_str(&key);
+	r.value = buf_str(&value);
+	if (found == 1)
+		carry_value(x, &r);
 	buf_free(&key);
 	buf_free(&value);
-	return answer;
+	return found < 0 ? -1 : 0;
+}
+
+/* What EPOCH records of the segment and mailboxes that are gone said, once for all of them. */
+static void carry_numbers(struct compaction *x)
+{
+	struct buf *b = carry_begin(x, RECORD_EPOCH);
+
+	record_add_epoch(b, x->s->epoch, (uint64_t)time(NULL), x->s->uidvalidity_last);
+	carry_end(x, b);
 }
 
 static int carry(struct compaction *x, const struct record *rec)
@@ -232,7 +250,7 @@ static int carry(struct compaction *x, const struct record *rec)
 	case RECORD_BLOB:
 		return carry_blob(x, rec->lsn);
 	case RECORD_MOVE:
-		return record_read_move(rec->payload, &id, &blob) ? 0 : carry_blob(x, id);
+		return record_read_move(rec->payload, &id, &blob) ? -1 : carry_blob(x, id);
 	case RECORD_MESSAGES:
 		return carry_messages(x, rec->payload);
 	case RECORD_MAILBOX:
@@ -252,22 +270,29 @@ static int carry(struct compaction *x, const struct record *rec)
 
 /* ---- one segment ---- */
 
-/* Everything after it in the file order is above the checkpoint, or another segment. */
+/* The checkpoint's LSN, where redo begins, is in a later one. */
 static bool sealed(const struct store *s, size_t i)
 {
-	return i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn + 1;
+	return i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn;
 }
 
-/* The one with the least to carry. */
-static struct segment *choose(const struct store *s)
+static bool given_up(const struct segment *g)
+{
+	return g->stuck == STUCK_BATCH || (g->stuck && g->blobs);
+}
+
+/* The one with the least to carry.  None that the disk has no room for: half a move frees nothing. */
+static struct segment *choose(struct store *s)
 {
 	struct segment *best = NULL, *g;
-	uint64_t need, least = UINT64_MAX;
+	uint64_t need, least = space_free(s), size;
 
+	least = least > SPACE_LEFT ? least - SPACE_LEFT : 0;
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
 		need = g->live + g->kept;
-		if (!sealed(s, i) || g->passed || need >= g->size / 2 || need >= least)
+		size = g->size / 2;
+		if (!sealed(s, i) || g->passed || given_up(g) || need >= size || need >= least)
 			continue;
 		least = need;
 		best = g;
@@ -289,19 +314,38 @@ static void read_ahead(struct compaction *x)
 		posix_fadvise(fd, (off_t)x->at, AHEAD, POSIX_FADV_WILLNEED);
 }
 
-/* Takes the next batch into meta.  1 / 0 at the end / -1. */
+/* Takes the next batch into meta.  1 / 0 at the end / -1 + errno: EPROTO if there are bytes between
+ * batches, or behind them, that are none. */
 static int next_batch(struct compaction *x)
 {
 	struct scan_source src = {.fd = segment_fd(x->s, x->g), .size = x->g->size};
-	int found = src.fd < 0 ? -1 : scan_next(&src, &x->s->key, &x->at, &x->h);
+	int found = src.fd < 0 ? -1 : scan_batch(&src, &x->s->key, x->at, &x->h, &x->meta);
 
-	if (found != 1)
-		return found;
-	found = scan_batch(&src, &x->s->key, x->at, &x->h, &x->meta);
-	x->at += found == 1 ? batch_size(&x->h) : BATCH_ALIGN;
-	x->c = cursor_from(found == 1 ? buf_str(&x->meta) : STR_NULL);
+	if (!found && scan_content_end(&src, x->at) == x->at)
+		return 0;
+	if (found != 1) {
+		errno = found ? errno : EPROTO;
+		return -1;
+	}
+	x->at += batch_size(&x->h);
+	x->c = cursor_from(buf_str(&x->meta));
 	x->moved += x->h.meta_len;
-	return found < 0 ? -1 : 1;
+	return 1;
+}
+
+/* What must not be dropped cannot be read: 0, the segment is done with; -1: something else is wrong. */
+static int give_up(struct compaction *x)
+{
+	char name[SEGMENT_NAME_SIZE];
+	bool damage = errno == EPROTO || errno == EBADMSG || errno == EIO;
+
+	segment_name(name, x->g->first);
+	if (damage)
+		x->g->stuck = STUCK_BATCH;
+	log_error("compaction", "segment", log_str(str_from(name)), "offset", log_num((int64_t)x->at),
+		"error", strerror(errno), "remedy", damage ? "it stays; satchel fsck --repair" : "tried again",
+		NULL);
+	return damage ? 0 : -1;
 }
 
 /* Carries until `bytes` were moved or the segment is done.  1 more to do / 0 done / -1 + errno. */
@@ -316,14 +360,19 @@ static int slice(struct compaction *x, uint64_t bytes)
 		return -1;
 	store_begin(s);
 	while (answer == 1 && x->moved < bytes) {
+		errno = EPROTO;
 		more = record_next(&x->c, &s->key, &rec);
-		if (more == 1)
+		if (more > 0)
 			answer = carry(x, &rec) ? -1 : 1;
 		else
-			answer = next_batch(x);
+			answer = more ? -1 : next_batch(x);
 	}
-	if (!answer)
+	if (!answer) {
+		carry_numbers(x);
 		x->g->passed = store_last_lsn(s);
+	} else if (answer < 0) {
+		answer = give_up(x);
+	}
 	store_end(s);
 	return answer;
 }
@@ -357,8 +406,6 @@ static void tick(struct loop_timer *t)
 			read_ahead(x);
 		else
 			release(x);
-		if (more < 0)
-			log_error("compaction", "error", strerror(errno), NULL);
 		if (!more && !begin(x, x->s))
 			return;
 	}
@@ -406,39 +453,6 @@ void compact_stop(struct store *s)
 	release(s->compaction);
 	free(s->compaction);
 	s->compaction = NULL;
-}
-
-/* ---- segments that nothing needs ---- */
-
-static bool needed(const struct store *s, size_t i)
-{
-	const struct segment *g = s->segments.v[i];
-
-	/* Carried over, nobody refers to a byte of it, and all that is in a durable checkpoint. */
-	return g->blobs || !g->passed || g->passed > s->checkpoint_files ||
-		g->emptied > s->checkpoint_files || !sealed(s, i);
-}
-
-void segments_remove_unused(struct store *s)
-{
-	char name[SEGMENT_NAME_SIZE];
-	struct segment *g;
-	size_t to = 0, n = s->segments.n;
-
-	for (size_t i = 0; i < n; i++) {
-		g = s->segments.v[i];
-		segment_name(name, g->first);
-		if (needed(s, i) || io_unlink(s->logfd, name)) {
-			s->segments.v[to++] = g;
-			continue;
-		}
-		segment_free(s, g);
-	}
-	s->segments.n = to;
-	/* A name that comes back after a crash is a segment below the checkpoint: nothing reads it,
-	 * and it is passed over and removed again.  No sync is needed. */
-	if (to < n)
-		log_debug("segments removed", "left", log_num((int64_t)to), NULL);
 }
 
 int store_compact(struct store *s)

@@ -2,6 +2,7 @@
 #ifndef CORE_STORE_COMPACT_H
 #define CORE_STORE_COMPACT_H
 
+#include "core/store/checkpoint.h"
 #include "core/store/state.h"
 
 /* The segment being carried over, and how far. */
@@ -25,5 +26,12 @@ void compact_stop(struct store *s);
 void compact_consider(struct store *s);
 /* Carries all there is to carry, and waits.  0 / -1 + errno. */
 int compact_now(struct store *s);
+
+/* Segments that nothing needs once a checkpoint stands.  On the loop: notes them.  0 / -1 ENOMEM. */
+int segments_unused(struct checkpoint_job *job);
+/* In its thread, when it stands: removes them. */
+void segments_remove(struct checkpoint_job *job);
+/* On the loop: forgets those that were removed. */
+void segments_forget(struct checkpoint_job *job);
 
 #endif

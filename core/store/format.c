@@ -10,6 +10,8 @@ static const char spool_magic[] = "SATSPOOL";
 static const char segment_magic[] = "SATLOG\r\n";
 static const char batch_magic[] = "SATBATCH";
 
+enum { KV_REMOVED = 1, KV_CARRIED = 2 }; /* flags of a KV record */
+
 static void put16(char *p, uint16_t v)
 {
 	p[0] = (char)v;
@@ -221,7 +223,7 @@ int record_next(struct cursor *c, const struct format_key *k, struct record *r_r
 void record_add_account(struct buf *b, const struct record_account *a)
 {
 	buf_put64(b, a->id);
-	buf_put64(b, 0);
+	buf_put64(b, a->modseq);
 	buf_putstr(b, a->name);
 }
 
@@ -239,7 +241,7 @@ int record_read_account(struct str payload, struct record_account *a_r)
 	struct cursor c = cursor_from(payload);
 
 	a_r->id = cursor_u64(&c);
-	cursor_skip(&c, 8);
+	a_r->modseq = cursor_u64(&c);
 	a_r->name = cursor_str(&c, ACCOUNT_NAME_MAX);
 	return all_read(&c);
 }
@@ -331,20 +333,33 @@ int record_read_move(struct str payload, uint64_t *id_r, struct record_blob *r_r
 void record_add_kv(struct buf *b, const struct record_kv *r)
 {
 	buf_put16(b, r->space);
-	buf_put16(b, r->removed);
+	buf_put16(b, (uint16_t)((r->removed ? KV_REMOVED : 0) | (r->lsn ? KV_CARRIED : 0)));
 	buf_putstr(b, r->key);
 	buf_putstr(b, r->value);
+	if (r->lsn)
+		buf_put64(b, r->lsn);
 }
 
 int record_read_kv(struct str payload, struct record_kv *r_r)
 {
 	struct cursor c = cursor_from(payload);
+	uint16_t flags;
 
 	r_r->space = cursor_u16(&c);
-	r_r->removed = cursor_u16(&c) & 1;
+	flags = cursor_u16(&c);
+	r_r->removed = flags & KV_REMOVED;
 	r_r->key = cursor_str(&c, KV_KEY_MAX);
 	r_r->value = cursor_str(&c, KV_VALUE_MAX);
+	r_r->lsn = flags & KV_CARRIED ? cursor_u64(&c) : 0;
 	return all_read(&c);
+}
+
+void record_add_epoch(struct buf *b, uint64_t epoch, uint64_t time, uint32_t uidvalidity_last)
+{
+	buf_put64(b, epoch);
+	buf_put64(b, time);
+	buf_put32(b, uidvalidity_last);
+	buf_put32(b, 0);
 }
 
 void record_add_messages(struct buf *b, uint64_t mailbox, uint32_t count)

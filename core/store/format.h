@@ -103,6 +103,7 @@ int record_next(struct cursor *c, const struct format_key *k, struct record *r_r
 
 struct record_account {
 	uint64_t id;
+	uint64_t modseq; /* no lower than this */
 	struct str name;
 };
 void record_add_account(struct buf *b, const struct record_account *a);
@@ -145,9 +146,12 @@ struct record_kv {
 	uint16_t space;
 	bool removed;
 	struct str key, value;
+	uint64_t lsn; /* of the record that compaction carried over; 0: this is the first */
 };
 void record_add_kv(struct buf *b, const struct record_kv *r);
 int record_read_kv(struct str payload, struct record_kv *r_r);
+
+void record_add_epoch(struct buf *b, uint64_t epoch, uint64_t time, uint32_t uidvalidity_last);
 
 /* MESSAGES: mailbox id, count, then images. */
 void record_add_messages(struct buf *b, uint64_t mailbox, uint32_t count);

@@ -301,7 +301,7 @@ static size_t cached_lower(const struct index_cached *c, uint32_t uid)
 
 uint32_t index_rank(const struct mailbox *m, uint32_t uid)
 {
-	const struct index *ix = index_of(m);
+	struct index *ix = index_of(m);
 	const struct index_cached *c;
 	uint32_t before;
 	size_t block;
@@ -318,7 +318,7 @@ uint32_t index_rank(const struct mailbox *m, uint32_t uid)
 
 int index_at(const struct mailbox *m, uint32_t position, struct message *m_r)
 {
-	const struct index *ix = index_of(m);
+	struct index *ix = index_of(m);
 	const struct index_cached *c;
 	size_t block;
 
@@ -338,7 +338,7 @@ int index_at(const struct mailbox *m, uint32_t position, struct message *m_r)
 
 int index_get(const struct mailbox *m, uint32_t uid, struct message *m_r)
 {
-	const struct index *ix = index_of(m);
+	struct index *ix = index_of(m);
 	const struct index_cached *c;
 	size_t block, at;
 
@@ -361,7 +361,7 @@ int index_get(const struct mailbox *m, uint32_t uid, struct message *m_r)
 static int walk(const struct mailbox *m, uint32_t uid, uint64_t modseq, bool unseen,
 	struct message *m_r)
 {
-	const struct index *ix = index_of(m);
+	struct index *ix = index_of(m);
 	const struct index_cached *c;
 
 	if (!ix)

@@ -70,6 +70,7 @@ struct index {
 	struct mailbox *mailbox;
 	bool frozen;        /* a checkpoint is writing it */
 	bool rewrite;       /* the next checkpoint begins a new file */
+	bool damaged;       /* a record was met that is: UIDs near it may be wrong */
 	uint32_t top;       /* no UID is higher */
 	uint32_t live, unseen, deleted;
 	uint64_t bytes;

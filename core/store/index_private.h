@@ -13,7 +13,7 @@ void index_release(struct index_shared *sh, struct index **ix);
 /* The live messages of a block if they are at hand; read if need be (NULL + errno).  Borrowed until
  * the next call. */
 struct index_cached *index_cached(struct store *s, const struct index *ix, size_t block);
-struct index_cached *index_load(struct store *s, const struct index *ix, size_t block);
+struct index_cached *index_load(struct store *s, struct index *ix, size_t block);
 int index_drop_tombs(struct store *s, struct index *ix, uint32_t n);
 
 #endif

@@ -223,6 +223,8 @@ static int decode(const struct format_key *k, const struct index_block *b, const
 			v[i].flags & MESSAGE_EXPUNGED) {
 			stand_in(&v[i], last + 1, UINT32_MAX - 1);
 			++*damaged_r;
+		} else if (!v[i].blob) {
+			++*damaged_r; /* such a stand-in, which a checkpoint has written */
 		}
 		last = v[i].uid;
 	}
@@ -283,7 +285,7 @@ struct index_cached *index_cached(struct store *s, const struct index *ix, size_
 	return NULL;
 }
 
-struct index_cached *index_load(struct store *s, const struct index *ix, size_t block)
+struct index_cached *index_load(struct store *s, struct index *ix, size_t block)
 {
 	const struct index_block *b = &ix->blocks.v[block];
 	struct index_cached *c = index_cached(s, ix, block);
@@ -310,6 +312,7 @@ struct index_cached *index_load(struct store *s, const struct index *ix, size_t 
 	if (damaged) {
 		complain(ix->mailbox, ix->number, "damaged records");
 		s->damaged += damaged;
+		ix->damaged = true;
 	}
 	c->n = (size_t)n;
 	c->ix = ix;

@@ -189,7 +189,7 @@ int store_kv_get(struct store *s, uint16_t space, struct str key, struct buf *ou
 
 int store_kv_put(struct store *s, uint16_t space, struct str key, struct str value, uint64_t *lsn_r)
 {
-	struct record_kv r = {space, !value.p, key, value};
+	struct record_kv r = {.space = space, .removed = !value.p, .key = key, .value = value};
 	int answer;
 	uint64_t lsn;
 	struct buf *b;

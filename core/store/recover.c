@@ -402,12 +402,13 @@ static int sync_all(struct redo *r, size_t from)
 
 /* ---- all of it ---- */
 
-/* The last segment that begins at or below the first LSN after the checkpoint. */
+/* The segment that holds the checkpoint's LSN: compaction leaves it, and what it holds is durable, so
+ * that a log of which nothing is good is another's. */
 static size_t first_to_redo(const struct store *s)
 {
 	size_t i = 0;
 
-	while (i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn + 1)
+	while (i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn)
 		i++;
 	return i;
 }
@@ -458,10 +459,7 @@ static int write_epoch(struct store *s)
 	int answer;
 
 	b = store_record_begin(s, RECORD_EPOCH, RECORD_REQUIRED, &lsn);
-	buf_put64(b, s->epoch);
-	buf_put64(b, (uint64_t)time(NULL));
-	buf_put32(b, s->uidvalidity_last);
-	buf_put32(b, 0);
+	record_add_epoch(b, s->epoch, (uint64_t)time(NULL), s->uidvalidity_last);
 	store_record_end(s);
 	s->committing = s->filling;
 	s->filling = s->rest;
@@ -495,7 +493,8 @@ int recover(struct store *s, struct buf *error)
 	if (!good && drop_last(&r, from))
 		return -1;
 	/* Not one good batch: another spool's files, or its identity is lost.  Nothing is cut then. */
-	if (s->segments.n && !r.last_segment && (s->checkpoint_lsn || s->rebuild || s->segments.v[0]->first > 1))
+	if (s->segments.n && !r.last_segment && (s->checkpoint_lsn || s->lsn_floor ||
+			(s->rebuild && !s->readonly) || s->segments.v[0]->first > 1))
 		return refuse(&r, s->segments.v[from], 0,
 			"no batch of this spool in the log; put back the log and `spool` that belong together");
 	if (r.expect <= s->checkpoint_lsn) {

@@ -17,15 +17,22 @@
 #define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
 #define STORE_BUILD_DATE 1735689600 /* 2025-01-01: no clock of a running store is earlier */
 
+/* Why compaction cannot carry a segment over: it stays then, and is not read again and again. */
+enum segment_stuck {
+	STUCK_NOT,
+	STUCK_BLOB,  /* a message in it is damaged; when that is expunged it is tried again */
+	STUCK_BATCH, /* records in it, or the index that says what they are worth */
+};
+
 struct segment {
 	uint64_t first; /* LSN in its name */
 	int fd;         /* for reading, -1 = not open */
 	uint64_t size;
 	uint64_t live;  /* bytes of its blobs still referenced */
 	uint64_t blobs; /* entries of the blob map that point here */
-	uint64_t emptied; /* LSN of the change that left none */
 	uint64_t kept;  /* bytes of records that compaction carried into it */
 	uint64_t passed; /* compaction carried all that is of use out of it; LSN of its last record */
+	uint32_t stuck;  /* enum segment_stuck */
 };
 
 struct blob_ring {
@@ -283,6 +290,8 @@ int batch_move(struct store *s, struct blob *blob, struct str bytes);
 
 /* ---- body.c, names.c ---- */
 
+/* Free bytes of the disk, a moment ago. */
+uint64_t space_free(struct store *s);
 /* Is there disk space for so many bytes outside the reserve?  0, or -1 ENOSPC. */
 int space_left(struct store *s, uint64_t bytes);
 /* Logs the after-image (id 0 = a new mailbox) and applies it.  Do not touch the answer if the image
@@ -407,10 +416,5 @@ void checkpoint_finished(struct store *s);
 void checkpoint_stop(struct store *s);
 /* Writes everything now and waits.  0 / -1 + errno. */
 int checkpoint_now(struct store *s);
-
-/* ---- compact.c ---- */
-
-/* Removes segments without live bytes that the checkpoint is past. */
-void segments_remove_unused(struct store *s);
 
 #endif

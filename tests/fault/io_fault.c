@@ -277,6 +277,19 @@ void io_fault_cut(unsigned long nth, bool is_torn)
 	pthread_mutex_unlock(&lock);
 }
 
+void io_fault_kill(unsigned long nth)
+{
+	io_fault_cut(nth, false);
+}
+
+void io_fault_revive(void)
+{
+	pthread_mutex_lock(&lock);
+	cut = false;
+	cut_at = 0;
+	pthread_mutex_unlock(&lock);
+}
+
 void io_fault_scatter(uint64_t seed)
 {
 	pthread_mutex_lock(&lock);

@@ -27,6 +27,10 @@ void io_fault_fail(unsigned long nth, int error);
 /* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
  * reach the disk in part. */
 void io_fault_cut(unsigned long nth, bool torn);
+/* The process dies at the nth call from now: this one and all later ones fail, but what was written
+ * stays as it is in the page cache, synced or not, until io_fault_revive() begins the next life. */
+void io_fault_kill(unsigned long nth);
+void io_fault_revive(void);
 /* At the restore each sector (512 bytes) and each change of a name that was not synced is on the disk
  * or not, by chance.  0 = none. */
 void io_fault_scatter(uint64_t seed);

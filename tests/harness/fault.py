@@ -27,9 +27,9 @@ MODEL = ("tests/model/model.c", "tests/model/mailbox_model.c", "tests/model/comp
          "tests/model/session.c")
 
 
-def by_model(mutant):
-    """Is it the model that must notice?"""
-    return "by model" in mutant.read_text().splitlines()
+def by(mutant):
+    """Who must notice: the model, cuts at random, or (None) cuts at every call."""
+    return next((line[3:] for line in mutant.read_text().splitlines() if line.startswith("by ")), None)
 
 
 def change(text, old, new, name):
@@ -53,7 +53,7 @@ def build_mutant(mutant, directory):
     for name, (old, new) in changes.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(change((TOP / name).read_text(), old, new, mutant.name))
-    return build(directory / "mutant", MODEL if by_model(mutant) else POWER, directory,
+    return build(directory / "mutant", MODEL if by(mutant) == "model" else POWER, directory,
                  [directory / name for name in changes])
 
 

@@ -563,7 +563,7 @@ static void select_something(void)
 
 static void disturb(void)
 {
-	switch (world_chance(cut_armed || fail_armed ? 2 : 8)) {
+	switch (world_chance(cut_armed || fail_armed ? 3 : 9)) {
 	case 0:
 		doing = "checkpoint";
 		store_checkpoint(s);
@@ -572,10 +572,14 @@ static void disturb(void)
 		store_checkpoint_begin(s);
 		return;
 	case 2:
-		return reopen();
+		doing = "compaction";
+		store_compact(s);
+		return;
 	case 3:
-		return crash();
+		return reopen();
 	case 4:
+		return crash();
+	case 5:
 		io_fault_fail(1 + world_chance(40), world_chance(2) ? EIO : ENOSPC);
 		fail_armed = true;
 		return;

@@ -11,7 +11,7 @@
  *   power cut FROM TO STEP      cuts at those calls, plain and torn
  *   power fail FROM TO STEP     fails single calls with EIO and ENOSPC instead
  *   power random SEED COUNT     cuts lives of other seeds anywhere; what was not synced arrives or
- *                               does not, by chance
+ *                               does not, by chance; in some the process was killed before
  *
  * Prints one line for a broken invariant, naming it, and exits 1.
  */
@@ -136,6 +136,9 @@ static void add_mailbox(struct buf *b, const struct mailbox *m)
 #define ACCOUNTS 6
 static const char *const names[ACCOUNTS] = {"alice", "bob", "carol", "dora", "emil", "fritz"};
 
+#define KEYS 5
+static const char *const keys[KEYS] = {"last", "one", "two", "three", "four"};
+
 static char *state(void)
 {
 	struct buf b = {0};
@@ -150,8 +153,11 @@ static char *state(void)
 		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
 			add_mailbox(&b, account_mailbox(a, j));
 	}
-	buf_adds(&b, "last ");
-	store_kv_get(s, KV_SPACE, STR("last"), &b, NULL);
+	for (int i = 0; i < KEYS; i++) {
+		buf_addv(&b, keys[i], " ", NULL);
+		store_kv_get(s, KV_SPACE, str_from(keys[i]), &b, NULL);
+		buf_addc(&b, '\n');
+	}
 	buf_addc(&b, 0);
 	return b.data + b.off;
 }
@@ -274,17 +280,22 @@ static void operate(int n)
 		change_names(a);
 	snprintf(text, sizeof(text), "%d", n);
 	store_kv_put(s, KV_SPACE, STR("last"), str_from(text), NULL);
+	if (!chance(4))
+		store_kv_put(s, KV_SPACE, str_from(keys[1 + chance(KEYS - 1)]), chance(3) ? str_from(text) : STR_NULL,
+			NULL);
 }
 
 /* ---- lives ---- */
 
-static bool open_store(void)
+static bool open_as(bool rebuild)
 {
 	struct store_options o = {
 		.dir = dir,
 		.checkpoint_interval = 3600,
 		.body_budget = 64 << 20,
-		.segment_bytes = 128 << 10,
+		.segment_bytes = 32 << 10,
+		.readonly = rebuild,
+		.rebuild = rebuild,
 	};
 	struct buf error = {0};
 
@@ -294,6 +305,11 @@ static bool open_store(void)
 		broken("the-store-opens-after-any-crash", buf_addc(&error, 0) ? "" : error.data);
 	buf_free(&error);
 	return s;
+}
+
+static bool open_store(void)
+{
+	return open_as(false);
 }
 
 static uint64_t stat_number(const char *key)
@@ -348,7 +364,7 @@ static void live(int n)
 			settle();
 		if (!chance(25))
 			store_checkpoint(s);
-		if (!chance(25))
+		if (!chance(12))
 			store_compact(s);
 	}
 	settle();
@@ -471,9 +487,42 @@ static void check_state(void)
 	free(now);
 }
 
+/* What the log alone gives, whatever the checkpoint says; nothing is changed.  NULL: no spool yet. */
+static char *state_of_log(void)
+{
+	char path[80], *text;
+
+	snprintf(path, sizeof(path), "%s/spool", dir);
+	if (access(path, F_OK))
+		return NULL;
+	snprintf(path, sizeof(path), "%s/log", dir);
+	if (access(path, F_OK) || !open_as(true))
+		return NULL;
+	text = state();
+	if (stat_number("\ndamaged "))
+		broken("a-crash-is-not-damage", "a rebuild reported damage");
+	close_store();
+	return text;
+}
+
+/* What compaction left of the log gives back all of it. */
+static void check_rebuild(char *alone)
+{
+	char *now = state();
+
+	if (alone && strcmp(now, alone)) {
+		if (getenv("POWER_VERBOSE"))
+			printf("--- with checkpoint\n%s\n--- from the log\n%s\n", now, alone);
+		broken("the-log-alone-gives-back-the-state", "it gives another");
+	}
+	free(now);
+	free(alone);
+}
+
 static void look(bool disturb_recovery, unsigned long n)
 {
 	static int round;
+	char *alone;
 
 	if (disturb_recovery) {
 		/* The power goes again while the store recovers. */
@@ -484,6 +533,7 @@ static void look(bool disturb_recovery, unsigned long n)
 			close_store();
 		io_fault_restore();
 	}
+	alone = state_of_log();
 	if (!open_store())
 		broken("the-store-opens-after-any-crash", "it does not");
 	if (stat_number("epoch ") <= epoch_seen && epoch_seen && last_acked() >= 0)
@@ -491,8 +541,10 @@ static void look(bool disturb_recovery, unsigned long n)
 	if (stat_number("\ndamaged "))
 		broken("a-crash-is-not-damage", "damage was reported");
 	check_state();
+	check_rebuild(alone);
 	check_numbers(last_acked() < 0 ? "" : ops[last_acked()].state);
 	close_store();
+	free(state_of_log()); /* nothing was left that a later start would take for damage */
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -549,6 +601,26 @@ static void cut(unsigned long n, bool torn, uint64_t scatter)
 	end();
 }
 
+/* The process is killed first; the next life goes on with what the page cache holds, and the power
+ * goes in that. */
+static void kill_and_cut(unsigned long first, unsigned long n, bool torn, uint64_t scatter)
+{
+	begin();
+	at = first;
+	what = "cut after a kill";
+	io_fault_kill(first);
+	lives();
+	io_fault_revive();
+	io_fault_cut(n, torn);
+	life(40);
+	if (last_acked() >= 0)
+		validity_acked = validity_in(ops[last_acked()].state);
+	io_fault_scatter(scatter);
+	io_fault_restore();
+	look(true, n);
+	end();
+}
+
 static void failing(unsigned long n, int error)
 {
 	begin();
@@ -567,7 +639,14 @@ static void at_random(unsigned first, unsigned count, unsigned long calls)
 	for (unsigned i = 0; i < count; i++) {
 		life_seed = (first + i) * 2654435761u | 1;
 		seed = life_seed;
-		cut(1 + chance((unsigned)calls), chance(2), chance(4) ? 1 + (uint64_t)chance(1u << 30) : 0);
+		unsigned long n = 1 + chance((unsigned)calls);
+		bool torn = chance(2);
+		uint64_t scatter = chance(4) ? 1 + (uint64_t)chance(1u << 30) : 0;
+
+		if (i % 5 == 4)
+			kill_and_cut(n, 1 + chance(60), torn, scatter);
+		else
+			cut(n, torn, scatter);
 	}
 	printf("ok: %u random cuts from seed %u\n", count, first);
 }

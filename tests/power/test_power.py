@@ -14,7 +14,7 @@ import re
 
 import pytest
 
-from harness.fault import POWER, TOP, build, build_mutant, by_model, run
+from harness.fault import POWER, TOP, build, build_mutant, by, run
 
 STEP = int(os.environ.get("POWER_STEP", "1"))
 RANDOM = int(os.environ.get("POWER_RANDOM", "30"))
@@ -49,7 +49,8 @@ def test_the_suite_notices_a_safety_that_is_gone(mutant, tmp_path):
     program = build_mutant(mutant, tmp_path)
     # The way of a cut depends on which thread comes first: several rounds, the first red one counts.
     for first in range(1, 4):
-        code, text = run(program, first, 6, 300) if by_model(mutant) else run(program, "cut", first, 0, 9)
+        code, text = run(program, *{"model": (first, 6, 300), "random": ("random", 1000 * first, 200),
+                                    None: ("cut", first, 0, 9)}[by(mutant)])
         if code:
             break
     assert code == 1 and re.match("INVARIANT|DIFFERS|.*Sanitizer", text, re.S), \

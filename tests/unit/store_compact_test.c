@@ -204,6 +204,164 @@ static void a_segment_with_a_damaged_message_stays(void **state)
 		assert_read(p, m, (uint32_t)i, i);
 }
 
+/* Writes over bytes of a file of the spool. */
+static void overwrite(struct spool *p, const char *file, uint64_t at, const char *bytes, size_t n)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, file);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	fseek(f, (long)at, SEEK_SET);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	fclose(f);
+}
+
+/* All messages that a mailbox had are there after a rebuild. */
+static void assert_rebuilt(struct spool *p, int n)
+{
+	rebuild(p);
+	assert_thinned(p, n);
+}
+
+static void what_a_damaged_index_says_nothing_of_is_not_dropped_from_the_log(void **state)
+{
+	struct spool *p = *state;
+	struct mailbox *m;
+	char name[64], path[80];
+	const char zeros[64] = {0};
+
+	log_init("test", 0, false);
+	deliver(p, 1, 200);
+	thin_out(p, 200);
+	assert_int_equal(store_checkpoint(p->s), 0);
+	help_reopen(p);
+	m = help_inbox(p, "alice");
+	index_name(name, mailbox_id(m), index_name_number(m->index));
+	snprintf(path, sizeof(path), "idx/%s", name);
+	overwrite(p, path, INDEX_UNIT + 3 * MESSAGE_SIZE, zeros, sizeof(zeros)); /* the fourth record */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(store_compact(p->s), 0);
+	log_init("test", LOG_LEVEL_ERROR, false);
+	assert_rebuilt(p, 200);
+}
+
+static void a_segment_with_a_damaged_batch_stays(void **state)
+{
+	struct spool *p = *state;
+	struct segment *g;
+	char name[SEGMENT_NAME_SIZE + 4] = "log/", path[160];
+
+	deliver(p, 1, 200);
+	thin_out(p, 200);
+	g = p->s->segments.v[1];
+	segment_name(name + 4, g->first);
+	overwrite(p, name, SEGMENT_HEADER_SIZE + 4, "damage", 6);
+	log_init("test", 0, false);
+	for (int i = 0; i < 3; i++)
+		store_compact(p->s);
+	log_init("test", LOG_LEVEL_ERROR, false);
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_true(p->s->moved_bytes > 0); /* others were carried over */
+	/* Nor is it read again and again. */
+	help_reopen(p);
+	g = segment_find(p->s, strtoull(name + 4, NULL, 16));
+	assert_non_null(g);
+	assert_int_equal(g->stuck, STUCK_BATCH);
+	assert_int_equal(store_compact(p->s), 0);
+	assert_thinned(p, 200);
+}
+
+static void a_damaged_message_that_is_expunged_frees_its_segment(void **state)
+{
+	struct spool *p = *state;
+	struct mailbox *m = help_inbox(p, "alice");
+	struct message msg;
+	uint32_t uid = 10;
+	struct blob *b;
+	char name[SEGMENT_NAME_SIZE + 4] = "log/", path[160];
+
+	deliver(p, 1, 200);
+	thin_out(p, 200);
+	assert_int_equal(mailbox_message(m, uid, &msg), 1);
+	b = blob_find(p->s, msg.blob);
+	segment_name(name + 4, b->segment->first);
+	overwrite(p, name, b->offset + b->summary_len + 1000, "Z", 1);
+	log_init("test", 0, false);
+	assert_int_equal(store_compact(p->s), 0);
+	log_init("test", LOG_LEVEL_ERROR, false);
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	assert_int_equal(access(path, F_OK), 0);
+	help_reopen(p);
+	assert_int_equal(mailbox_expunge(help_inbox(p, "alice"), &uid, 1, NULL), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_compact(p->s), 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void nothing_is_carried_that_the_disk_has_no_room_for(void **state)
+{
+	struct spool *p = *state;
+	uint64_t before;
+
+	deliver(p, 1, 200);
+	thin_out(p, 200);
+	before = log_bytes(p);
+	p->s->space = 1 << 20; /* as if the disk were full, */
+	p->s->space_checked = loop_now(p->loop) + 1; /* and asked just now */
+	assert_int_equal(store_compact(p->s), 0);
+	assert_int_equal(log_bytes(p), before);
+	assert_int_equal(p->s->moved_bytes, 0);
+	p->s->space_checked = 0;
+	assert_int_equal(store_compact(p->s), 0);
+	assert_true(log_bytes(p) < before / 2);
+	assert_thinned(p, 200);
+}
+
+static void compaction_keeps_to_its_rate(void **state)
+{
+	struct spool *p = *state;
+	uint64_t rate = (uint64_t)CONFIG_COMPACT_MB_PER_SECOND << 20, began, moved, ms;
+
+	deliver(p, 1, 200);
+	thin_out(p, 200);
+	began = loop_now(p->loop);
+	assert_int_equal(store_checkpoint(p->s), 0);
+	for (int i = 0; i < 20 && p->s->compaction->g; i++) {
+		loop_turn(p->loop, 5);
+		moved = p->s->moved_bytes;
+		ms = loop_now(p->loop) - began + 1;
+		/* A slice is at most what 20 ms are worth, and the blob that went beyond. */
+		assert_true(moved <= (ms + 40) * rate / 1000 + 65536 + 20000);
+	}
+}
+
+static void a_modseq_outlives_the_mailbox_that_used_it(void **state)
+{
+	struct spool *p = *state;
+	struct account *a = help_account(p, "alice");
+	uint32_t uid = 1;
+	uint64_t modseq;
+
+	mailbox_create(a, STR("Gone"), 0, NULL);
+	help_deliver(mailbox_find(a, STR("Gone")), "", "Subject: x\r\n\r\n");
+	for (int i = 0; i < 20; i++)
+		mailbox_flag(mailbox_find(a, STR("Gone")), &uid, 1, i % 2 ? MESSAGE_ADD : MESSAGE_REMOVE,
+			MESSAGE_FLAGGED | MESSAGE_SEEN, 0, NULL);
+	modseq = account_modseq(a);
+	mailbox_delete(a, STR("Gone"), NULL);
+	deliver(p, 1, 100);
+	thin_out(p, 100);
+	modseq = account_modseq(a);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(store_compact(p->s), 0);
+	assert_true(p->s->segments.v[0]->first > 1);
+	rebuild(p);
+	assert_int_equal(account_modseq(help_account(p, "alice")), modseq);
+}
+
 static void compaction_runs_by_itself_beside_deliveries_and_ends(void **state)
 {
 	struct spool *p = *state;
@@ -251,6 +409,12 @@ int main(void)
 		T(a_crash_after_the_moves_finds_the_messages_at_their_new_place),
 		T(the_log_alone_gives_back_flags_names_and_numbers_after_compaction),
 		T(a_segment_with_a_damaged_message_stays),
+		T(what_a_damaged_index_says_nothing_of_is_not_dropped_from_the_log),
+		T(a_segment_with_a_damaged_batch_stays),
+		T(a_damaged_message_that_is_expunged_frees_its_segment),
+		T(nothing_is_carried_that_the_disk_has_no_room_for),
+		T(compaction_keeps_to_its_rate),
+		T(a_modseq_outlives_the_mailbox_that_used_it),
 		T(compaction_runs_by_itself_beside_deliveries_and_ends),
 		T(flags_alone_do_not_make_compaction_chase_its_own_tail),
 	};
