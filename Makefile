@@ -39,7 +39,7 @@ endif
 
 # What is compiled: all of core, and each chosen feature's folder. No list is kept by hand.
 core-src := $(sort $(wildcard core/*.c core/*/*.c))
-feature-src := $(sort $(foreach d,$(FEATURE_DIRS),$(filter-out %_test.c,$(wildcard $(d)/*.c))))
+feature-src := $(sort $(foreach d,$(FEATURE_DIRS),$(filter-out %_test.c $(d)/fuzz_%.c,$(wildcard $(d)/*.c))))
 SRC := $(core-src) $(feature-src)
 main-src := core/server/main.c
 -include $(wildcard $(FEATURE_DIRS:%=%/feature.mk))

@@ -10,7 +10,9 @@ for program; do
 	name=${program##*/fuzz_}
 	log=$work/$name.log seeds=$work/$name.seeds
 	mkdir -p "$seeds" "$o/fuzz"
-	[ -d "tests/fuzz/corpus/$name" ] && cp -r "tests/fuzz/corpus/$name/." "$seeds/"
+	for corpus in "tests/fuzz/corpus/$name" features/*/"$name"/corpus; do
+		[ -d "$corpus" ] && cp -r "$corpus/." "$seeds/"
+	done
 	case $unit in
 	runs) limit="-runs=$number -max_total_time=120 -seed=1" ;;
 	*) limit="-max_total_time=$number" ;;

@@ -14,7 +14,7 @@ fuzz-flags := -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 lib-src := $(filter-out $(main-src),$(SRC))
 unit-src := $(sort $(wildcard tests/unit/*_test.c) $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/*_test.c)))
 thread-src := $(filter %_thread_test.c,$(unit-src))
-fuzz-src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz-src := $(sort $(wildcard tests/fuzz/fuzz_*.c) $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/fuzz_*.c)))
 
 # $(1) flavour
 define flavour
@@ -47,14 +47,19 @@ $(O)/host/$(1)/tests/%: $(O)/host/$(1)/obj/%.o $(O)/host/$(1)/libsatchel.a $(cal
 endef
 $(foreach f,asan tsan fuzz,$(eval $(call flavour,$(f))))
 
-$(O)/host/fuzz/bin/%: $(O)/host/fuzz/obj/tests/fuzz/%.o $(O)/host/fuzz/libsatchel.a $(call dep-stamps,fuzz)
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(fuzz-cc) $(subst fuzzer-no-link,fuzzer,$(fuzz-flags)) -o $@ $(filter %.o %.a,$^) \
+# $(1) source
+define fuzz-program
+$(O)/host/fuzz/bin/$(basename $(notdir $(1))): $(O)/host/fuzz/obj/$(1:.c=.o) $(O)/host/fuzz/libsatchel.a \
+		$(call dep-stamps,fuzz)
+	$$(call say,LD,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(fuzz-cc) $(subst fuzzer-no-link,fuzzer,$(fuzz-flags)) -o $$@ $$(filter %.o %.a,$$^) \
 		$(call dep-libs,fuzz) -lpthread
+endef
+$(foreach f,$(fuzz-src),$(eval $(call fuzz-program,$(f))))
 
 unit-bin := $(unit-src:%.c=$(O)/host/asan/tests/%) $(thread-src:%.c=$(O)/host/tsan/tests/%)
-fuzz-bin := $(fuzz-src:tests/fuzz/%.c=$(O)/host/fuzz/bin/%)
+fuzz-bin := $(addprefix $(O)/host/fuzz/bin/,$(basename $(notdir $(fuzz-src))))
 programs := $(if $(wildcard $(main-src)),$(O)/host/asan/satchel $(O)/host/tsan/satchel)
 host: $(O)/host/asan/libsatchel.a $(O)/host/tsan/libsatchel.a $(programs)
 host-asan: $(O)/host/asan/libsatchel.a $(filter %/asan/satchel,$(programs))
