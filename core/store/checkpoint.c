@@ -310,24 +310,35 @@ void checkpoint_start_timer(struct store *s)
 		loop_timer_start(s->loop, &s->checkpoint_timer, s->checkpoint_interval * 1000);
 }
 
+/* Waits for the running one, and for those that it starts for who waits.  A flush may take its answer
+ * already: when the store fails. */
+static int finish_running(struct store *s)
+{
+	int answer = s->checkpointing ? 0 : -1;
+
+	while (s->checkpointing) {
+		commit_flush(s);
+		if (!s->checkpointing) {
+			errno = EIO;
+			return -1;
+		}
+		let_go(s);
+		answer = finish(s);
+	}
+	return answer;
+}
+
 int checkpoint_now(struct store *s)
 {
 	commit_flush(s);
-	if (s->checkpointing) {
-		let_go(s);
-		finish(s);
-	}
+	finish_running(s);
 	if (s->failed) {
 		errno = EIO;
 		return -1;
 	}
 	if (s->checkpoint_files == store_last_lsn(s))
 		return 0;
-	if (start(s))
-		return -1;
-	commit_flush(s);
-	let_go(s);
-	return finish(s);
+	return start(s) ? -1 : finish_running(s);
 }
 
 void checkpoint_stop(struct store *s)
