@@ -49,14 +49,34 @@ struct sasl_kept {
 	void *own;            /* the mechanism's, for the two above and sasl_mech.add */
 };
 
+/* Another form than SCRAM-SHA-256 in which a password may be kept to check a shown one against: a line
+ * of the user's value in users.cdb. */
+struct password_scheme {
+	const char *kind; /* the line is "KIND$TEXT" */
+	/* Whether "{NAME}" in an import means this one. */
+	bool (*named)(struct str name);
+	/* NULL, or what is wrong with TEXT, for the admin. */
+	const char *(*judge)(struct str text);
+	/* In a thread that may take its time, comparing in constant time.  1 fits, 0 not, -1 errno. */
+	int (*check)(struct str text, struct str password);
+};
+
 /* A SASL mechanism as the gate offers it; its code is registered in the auth role only. */
 struct sasl_mech {
 	const char *name;
 	bool plaintext;  /* sends the password in clear: offered only on a secure connection */
 	bool anonymous;  /* proves nobody's identity */
+	bool external;   /* takes the name in the client's certificate: offered where there is one */
+	bool bindable;   /* has a -PLUS form where a feature has sasl_bind and the connection allows it */
 	const struct sasl_kept *kept; /* NULL: the password itself comes and is checked */
 	/* Calls sasl_server_add_plugin(); in auth, once, after sasl_server_init().  A SASL_ code. */
 	int (*add)(const struct sasl_mech *mech);
+};
+
+/* What a SASL exchange can be bound to; "" where the connection has it not. */
+struct sasl_bindings {
+	struct str exporter; /* "tls-exporter", RFC 9266 */
+	struct str endpoint; /* "tls-server-end-point", RFC 5929 4 */
 };
 
 struct imap_capability {
@@ -89,6 +109,7 @@ struct feature {
 	const struct imap_command *imap_commands;
 	const struct imap_capability *imap_capabilities;
 	const struct sasl_mech *sasl_mechs;
+	const struct password_scheme *password_schemes; /* kind NULL ends it */
 	const struct setting *settings;
 	const struct cli_command *cli;
 	const struct control_command *control;
@@ -101,6 +122,12 @@ struct feature {
 	 * this host cannot. */
 	const char *(*confine_files)(const struct confine *c);
 	const char *(*confine_calls)(const struct confine *c);
+
+	/* ---- the auth role, in its threads ---- */
+	/* A client's first message to a bindable mechanism.  plus: by its -PLUS name.  DONE: *name_r
+	 * (static) and *data_r (of `there`) are the binding to hold it to; PASS: none; FAIL: refused. */
+	enum hook_result (*sasl_bind)(bool plus, struct str message, const struct sasl_bindings *there,
+		struct str *name_r, struct str *data_r);
 
 	/* ---- the mail role ---- */
 	/* Bytes of state per session, zeroed, found with feature_slot(). */

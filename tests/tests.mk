@@ -36,12 +36,12 @@ $(O)/host/$(1)/libsatchel.a: $$($(1)-obj) $(O)/obj/list
 $(O)/host/$(1)/satchel: $(main-src:%.c=$(O)/host/$(1)/obj/%.o) $(O)/host/$(1)/libsatchel.a \
 		$(call dep-stamps,$(1))
 	$$(call say,LD,$$@)
-	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) -lpthread
+	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) $$(host-libs) -lpthread
 
 $(O)/host/$(1)/tests/%: $(O)/host/$(1)/obj/%.o $(O)/host/$(1)/libsatchel.a $(call dep-stamps,$(1))
 	$$(call say,LD,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) -lcmocka -lpthread
+	$(Q)$$($(1)-cc) $$($(1)-flags) -o $$@ $$(filter %.o %.a,$$^) $(call dep-libs,$(1)) -lcmocka $$(host-libs) -lpthread
 
 -include $$(patsubst %.c,$(O)/host/$(1)/obj/%.d,$(SRC) $(unit-src) $(fuzz-src))
 endef
@@ -54,7 +54,7 @@ $(O)/host/fuzz/bin/$(basename $(notdir $(1))): $(O)/host/fuzz/obj/$(1:.c=.o) $(O
 	$$(call say,LD,$$@)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$(fuzz-cc) $(subst fuzzer-no-link,fuzzer,$(fuzz-flags)) -o $$@ $$(filter %.o %.a,$$^) \
-		$(call dep-libs,fuzz) -lpthread
+		$(call dep-libs,fuzz) $$(host-libs) -lpthread
 endef
 $(foreach f,$(fuzz-src),$(eval $(call fuzz-program,$(f))))
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/auth/exchange.h"
+#include "core/auth/warm.h"
 #include "core/lib/file.h"
 #include "core/lib/log.h"
 
@@ -35,13 +36,13 @@ static void take_key(struct auth *a)
 	explicit_bzero(key, sizeof(key));
 }
 
-int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r)
+int auth_find_password(struct auth_exchange *x, struct str name, struct buf *line)
 {
 	struct auth *a = x->auth;
 	int rc;
 
 	pthread_mutex_lock(&a->users_lock);
-	rc = users_find(a->users, name, secret_r);
+	rc = users_find_password(a->users, name, line);
 	pthread_mutex_unlock(&a->users_lock);
 	return found(x, rc);
 }
@@ -54,6 +55,17 @@ int auth_find_line(struct auth_exchange *x, struct str name, const char *kind, s
 	pthread_mutex_lock(&a->users_lock);
 	take_key(a);
 	rc = users_find_line(a->users, name, kind, line);
+	pthread_mutex_unlock(&a->users_lock);
+	return found(x, rc);
+}
+
+int auth_find_flags(struct auth_exchange *x, struct str name, unsigned *flags_r)
+{
+	struct auth *a = x->auth;
+	int rc;
+
+	pthread_mutex_lock(&a->users_lock);
+	rc = users_find_flags(a->users, name, flags_r);
 	pthread_mutex_unlock(&a->users_lock);
 	return found(x, rc);
 }
@@ -75,7 +87,11 @@ static void destroy(struct auth_exchange *x)
 	buf_wipe(&x->password);
 	buf_wipe(&x->response);
 	buf_wipe(&x->data);
+	buf_wipe(&x->exporter);
+	buf_free(&x->endpoint);
+	buf_free(&x->certificate);
 	buf_free(&x->account);
+	buf_free(&x->actor);
 	buf_free(&x->tried);
 	free(x);
 }
@@ -87,6 +103,7 @@ static void deliver(struct auth_exchange *x)
 		.status = x->status,
 		.data = buf_str(&x->data),
 		.account = buf_str(&x->account),
+		.actor = buf_str(&x->actor),
 		.mechanism = x->mechanism,
 	};
 
@@ -116,18 +133,24 @@ static int fail(struct buf *error_r, const char *what)
 	return -1;
 }
 
-static int start(struct auth *a, int dirfd, const char *hostname, struct buf *error_r)
+/* A line that costs what any costs, and that no password is known to fit. */
+static int make_nobody(struct buf *line)
 {
-	unsigned char nothing[32];
+	struct user_secret secret = {.iterations = CONFIG_SCRAM_ITERATIONS, .salt_len = 16};
 
-	file_random(nothing, sizeof(nothing));
+	file_random(secret.salt, secret.salt_len);
+	file_random(secret.stored_key, sizeof(secret.stored_key));
+	return user_secret_format(&secret, line);
+}
+
+static int start(struct auth *a, const struct auth_options *o, struct buf *error_r)
+{
 	file_random(a->install_key, sizeof(a->install_key));
-	if (user_secret_make(STR("nobody"), CONFIG_SCRAM_ITERATIONS, &a->nobody))
-		return fail(error_r, "hashing");
-	/* No password has this hash. */
-	memcpy(a->nobody.stored_key, nothing, sizeof(nothing));
-	a->hostname = strdup(hostname && *hostname ? hostname : "localhost");
-	a->users = users_open(dirfd);
+	warm_start(o->cache_seconds);
+	a->hostname = strdup(o->hostname && *o->hostname ? o->hostname : "localhost");
+	a->users = users_open(o->dirfd);
+	if (make_nobody(&a->nobody))
+		return fail(error_r, "authentication");
 	if (!a->hostname || !a->users)
 		return fail(error_r, "authentication");
 	a->ready.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -153,6 +176,9 @@ static void release(struct auth *a)
 	if (a->ready.fd >= 0)
 		close(a->ready.fd);
 	users_close(&a->users);
+	buf_free(&a->nobody);
+	explicit_bzero(a->install_key, sizeof(a->install_key));
+	warm_stop();
 	pthread_mutex_destroy(&a->users_lock);
 	pthread_mutex_destroy(&a->lock);
 	pthread_cond_destroy(&a->wake);
@@ -160,7 +186,7 @@ static void release(struct auth *a)
 	free(a);
 }
 
-struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct buf *error_r)
+struct auth *auth_new(struct loop *l, const struct auth_options *options, struct buf *error_r)
 {
 	struct auth *a = calloc(1, sizeof(*a));
 
@@ -174,7 +200,7 @@ struct auth *auth_new(struct loop *l, int dirfd, const char *hostname, struct bu
 	pthread_mutex_init(&a->users_lock, NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
-	if (start(a, dirfd, hostname, error_r)) {
+	if (start(a, options, error_r)) {
 		release(a);
 		return NULL;
 	}
@@ -220,26 +246,6 @@ static void enqueue(struct auth_exchange *x)
 		answer_without_work(x, PRELOGIN_AUTH_UNAVAILABLE, "");
 }
 
-static struct auth_exchange *make_exchange(struct auth *a, enum auth_kind kind, const char *service,
-	bool secure, auth_done *done, void *arg)
-{
-	struct auth_exchange *x = calloc(1, sizeof(*x));
-
-	if (!x)
-		return NULL;
-	x->auth = a;
-	x->kind = kind;
-	x->secure = secure;
-	x->done = done;
-	x->arg = arg;
-	strncpy(x->service, service, sizeof(x->service) - 1);
-	x->all_next = a->all;
-	if (a->all)
-		a->all->all_prev = x;
-	a->all = x;
-	return x;
-}
-
 static int copy_terminated(struct buf *to, struct str s)
 {
 	/* In one piece: growing would leave parts of a password in freed memory. */
@@ -249,12 +255,48 @@ static int copy_terminated(struct buf *to, struct str s)
 	return buf_addc(to, '\0');
 }
 
-struct auth_exchange *auth_login(struct auth *a, const char *service, bool secure, struct str peer,
-	struct str user, struct str password, auth_done *done, void *arg)
+/* The same, with the end not counted. */
+static int copy_text(struct buf *to, struct str s)
 {
-	struct auth_exchange *x = make_exchange(a, AUTH_LOGIN, service, secure, done, arg);
+	if (copy_terminated(to, s))
+		return -1;
+	to->len--;
+	return 0;
+}
 
-	(void)peer;
+static struct auth_exchange *make_exchange(struct auth *a, enum auth_kind kind,
+	const struct auth_client *c, auth_done *done, void *arg)
+{
+	struct auth_exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->auth = a;
+	x->kind = kind;
+	x->lmtp = c->lmtp;
+	x->secure = c->secure;
+	x->done = done;
+	x->arg = arg;
+	x->all_next = a->all;
+	if (a->all)
+		a->all->all_prev = x;
+	a->all = x;
+	/* A name with a NUL in it is somebody else's when it is cut there. */
+	if ((c->certificate.len && !memchr(c->certificate.p, 0, c->certificate.len) &&
+		    copy_text(&x->certificate, c->certificate)) ||
+			(c->exporter.len && copy_text(&x->exporter, c->exporter)) ||
+			(c->endpoint.len && copy_text(&x->endpoint, c->endpoint))) {
+		destroy(x);
+		return NULL;
+	}
+	return x;
+}
+
+struct auth_exchange *auth_login(struct auth *a, const struct auth_client *client, struct str user,
+	struct str password, auth_done *done, void *arg)
+{
+	struct auth_exchange *x = make_exchange(a, AUTH_LOGIN, client, done, arg);
+
 	if (!x)
 		return NULL;
 	strcpy(x->mechanism, "LOGIN");
@@ -263,7 +305,7 @@ struct auth_exchange *auth_login(struct auth *a, const char *service, bool secur
 		return NULL;
 	}
 	x->busy = true;
-	if (secure)
+	if (x->secure)
 		enqueue(x);
 	else
 		answer_without_work(x, PRELOGIN_AUTH_REFUSED,
@@ -290,21 +332,19 @@ static bool take_mechanism(struct auth_exchange *x, struct str name)
 	return true;
 }
 
-struct auth_exchange *auth_sasl(struct auth *a, const char *service, bool secure, struct str peer,
+struct auth_exchange *auth_sasl(struct auth *a, const struct auth_client *client,
 	struct str mechanism, struct str initial, auth_done *done, void *arg)
 {
-	struct auth_exchange *x = make_exchange(a, AUTH_SASL, service, secure, done, arg);
+	struct auth_exchange *x = make_exchange(a, AUTH_SASL, client, done, arg);
 
-	(void)peer;
 	if (!x)
 		return NULL;
 	x->has_response = initial.p != NULL;
 	/* Kept zero-terminated, so that an empty response is not a NULL one. */
-	if (copy_terminated(&x->response, initial)) {
+	if (copy_text(&x->response, initial)) {
 		destroy(x);
 		return NULL;
 	}
-	x->response.len--;
 	x->busy = true;
 	if (take_mechanism(x, mechanism))
 		enqueue(x);
@@ -324,11 +364,10 @@ void auth_step(struct auth_exchange *x, struct str response)
 	}
 	buf_wipe(&x->response);
 	x->has_response = true;
-	if (copy_terminated(&x->response, response)) {
+	if (copy_text(&x->response, response)) {
 		answer_without_work(x, PRELOGIN_AUTH_UNAVAILABLE, "");
 		return;
 	}
-	x->response.len--;
 	enqueue(x);
 }
 

@@ -19,6 +19,7 @@
 /* No mechanism needs nearly as many; each costs a turn in the queue. */
 #define AUTH_ROUNDS_MAX 10
 #define AUTH_CALLBACKS 6
+#define AUTH_PLUS "-PLUS" /* RFC 5802 6: ends the name of a mechanism that is bound to TLS */
 
 struct auth_queue {
 	struct auth_exchange *head, *tail;
@@ -31,7 +32,7 @@ struct auth {
 
 	pthread_mutex_t users_lock; /* held for one lookup */
 	struct users *users;
-	struct user_secret nobody; /* hashed against when there is no such user */
+	struct buf nobody; /* a line to check against when there is no such user; nothing fits it */
 	/* What is made up for unknown users comes from it (users_find_key()). */
 	unsigned char install_key[32];
 	bool has_key;
@@ -63,23 +64,25 @@ struct auth_exchange {
 	struct auth_exchange *next;
 
 	enum auth_kind kind;
-	bool secure;
-	char service[16];
+	bool lmtp, secure, plus; /* plus: the -PLUS form of the mechanism was named */
+	struct buf certificate, exporter, endpoint; /* zero-terminated, not counted */
 	char mechanism[AUTH_MECHANISM_MAX + 1];
 	const struct sasl_mech *mech; /* SASL, when there is such a one */
 	struct buf user, password; /* LOGIN, zero-terminated */
 	struct buf response;       /* SASL */
-	bool has_response, finished;
+	bool has_response, bound, finished; /* bound: bind_channel() has seen the first response */
 	unsigned rounds;
 
 	sasl_conn_t *conn;
+	sasl_channel_binding_t binding; /* in use by conn */
 	sasl_callback_t callbacks[AUTH_CALLBACKS];
 	bool unavailable; /* the users could not be looked up */
 	bool hashed;      /* a password was tried */
 	bool looked_up;   /* a mechanism went on with what is kept of a user, or with something made up */
+	bool denied;      /* proved to be somebody who may not act for whom it wants to */
 
 	enum prelogin_auth status;
-	struct buf data, account;
+	struct buf data, account, actor;
 	struct buf tried; /* the name of the last attempt, in its one form */
 };
 
@@ -102,9 +105,10 @@ void auth_workers_hand_back(struct auth_exchange *x);
 /* The next one that came back, or NULL. */
 struct auth_exchange *auth_workers_done(struct auth *a);
 
-/* Look a user up, from any thread.  Answers as users_find() and users_find_line(). */
-int auth_find_user(struct auth_exchange *x, struct str name, struct user_secret *secret_r);
+/* Look a user up, from any thread.  Answer as users_find_password() and so on; -1 is logged. */
+int auth_find_password(struct auth_exchange *x, struct str name, struct buf *line);
 int auth_find_line(struct auth_exchange *x, struct str name, const char *kind, struct buf *line);
+int auth_find_flags(struct auth_exchange *x, struct str name, unsigned *flags_r);
 
 /* libsasl2 finds users by the auxprop plugin of that name. */
 #define AUTH_USERS_PLUGIN "satchel"

@@ -91,13 +91,11 @@ static int on_lookup(void *context, sasl_server_params_t *params, unsigned flags
 	if (flags & SASL_AUXPROP_AUTHZID)
 		return SASL_OK;
 	kept = x->mech ? x->mech->kept : NULL;
-	if (!kept && !(x->mech && x->mech->anonymous))
-		return SASL_OK; /* on_checkpass() will see */
-	found = auth_find_line(x, (struct str){user, len}, kept ? kept->kind : "SCRAM-SHA-256", &line);
+	if (!kept)
+		return SASL_OK; /* on_checkpass() will see, and at the end accept_user() */
+	found = auth_find_line(x, (struct str){user, len}, kept->kind, &line);
 	if (found < 0)
 		rc = SASL_UNAVAIL;
-	else if (!kept)
-		rc = found ? SASL_OK : SASL_NOUSER;
 	else if (found || !invent(x, kept, (struct str){user, len}, &line))
 		rc = fill(params, kept, buf_str(&line));
 	x->looked_up = true;

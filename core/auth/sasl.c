@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
  * libsasl2's callbacks.  The library decides nothing of its own here: names are cleaned by us,
- * passwords checked by us against the stored secrets, and nobody may act for somebody else.
+ * passwords checked by us against the stored secrets, and we say who may act for whom.
  */
 #include "core/auth/exchange.h"
 
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <mbedtls/platform_util.h>
 #include <sasl/saslplug.h>
 
+#include "core/auth/user_value.h"
 #include "core/auth/warm.h"
 #include "core/hooks.h"
 #include "core/lib/log.h"
@@ -104,19 +104,29 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 	return SASL_OK;
 }
 
-/* RFC 4616 2: the authorisation identity must be the one that was proved. */
+/* RFC 4422 2: called once the second name is proved; the first is whom it wants to act for.  An admin
+ * may act for whoever has an account, also for who cannot log in. */
 static int on_authorize(sasl_conn_t *conn, void *context, const char *wanted, unsigned wanted_len,
 	const char *proved, unsigned proved_len, const char *realm, unsigned realm_len,
 	struct propctx *props)
 {
+	struct str other = {wanted, wanted_len}, self = {proved, proved_len};
+	struct auth_exchange *x = context;
+	unsigned flags = 0, others;
+
 	(void)conn;
-	(void)context;
 	(void)realm;
 	(void)realm_len;
 	(void)props;
-	return wanted && proved && str_eq((struct str){wanted, wanted_len},
-					   (struct str){proved, proved_len})
-		? SASL_OK : SASL_NOAUTHZ;
+	if (!wanted || !proved)
+		return SASL_NOAUTHZ;
+	if (str_eq(other, self))
+		return SASL_OK;
+	if (auth_find_flags(x, self, &flags) == 1 && flags & USER_ADMIN && !(flags & USER_DISABLED) &&
+			auth_find_flags(x, other, &others) == 1)
+		return SASL_OK;
+	x->denied = true;
+	return SASL_NOAUTHZ;
 }
 
 static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, const char *pass,
@@ -124,9 +134,9 @@ static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, cons
 {
 	struct auth_exchange *x = context;
 	struct str password = {pass, len};
-	struct user_secret secret;
+	struct buf line = {0};
 	struct timespec now;
-	int found = auth_find_user(x, str_from(user), &secret), fits;
+	int found = auth_find_password(x, str_from(user), &line), fits;
 
 	(void)conn;
 	(void)props;
@@ -134,10 +144,12 @@ static int on_checkpass(sasl_conn_t *conn, void *context, const char *user, cons
 		return SASL_UNAVAIL;
 	/* An unknown name takes as long as a wrong password. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	fits = warm_secret_check(found ? &secret : &x->auth->nobody, password, now.tv_sec);
-	mbedtls_platform_zeroize(&secret, sizeof(secret));
+	fits = warm_check(buf_str(found ? &line : &x->auth->nobody), password, now.tv_sec);
+	buf_wipe(&line);
 	x->hashed = true;
-	return found && fits == 1 ? SASL_OK : SASL_BADAUTH;
+	if (fits < 0)
+		return SASL_UNAVAIL;
+	return found && fits ? SASL_OK : SASL_BADAUTH;
 }
 
 /* The library keeps functions of all kinds in one type and casts them back. */
@@ -207,14 +219,28 @@ static void set_callbacks(struct auth_exchange *x)
 	memcpy(x->callbacks, all, sizeof(all));
 }
 
-static const struct sasl_mech *find_mech(const struct auth_exchange *x)
+static const struct sasl_mech *find_mech(struct str name)
 {
 	FEATURE_EACH (f) {
 		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++)
-			if (x->kind == AUTH_SASL && strcmp(m->name, x->mechanism) == 0)
+			if (str_eq(name, str_from(m->name)))
 				return m;
 	}
 	return NULL;
+}
+
+static void choose_mech(struct auth_exchange *x)
+{
+	struct str name = str_from(x->mechanism), plus = STR(AUTH_PLUS);
+
+	if (x->kind != AUTH_SASL)
+		return;
+	x->mech = find_mech(name);
+	if (x->mech || name.len <= plus.len)
+		return;
+	name.len -= plus.len;
+	x->plus = str_eq((struct str){name.p + name.len, plus.len}, plus);
+	x->mech = x->plus ? find_mech(name) : NULL;
 }
 
 static int open_conn(struct auth_exchange *x)
@@ -224,14 +250,47 @@ static int open_conn(struct auth_exchange *x)
 	};
 	int rc;
 
-	x->mech = find_mech(x);
+	choose_mech(x);
+	if (x->kind == AUTH_SASL && !x->mech)
+		return SASL_NOMECH;
 	if (!x->mech || !x->mech->anonymous)
 		props.security_flags |= SASL_SEC_NOANONYMOUS;
 	set_callbacks(x);
 	/* The host name is always given: else the library would ask the network for it. */
-	rc = sasl_server_new(x->service, x->auth->hostname, NULL, NULL, NULL, x->callbacks, 0,
-		&x->conn);
-	return rc == SASL_OK ? sasl_setprop(x->conn, SASL_SEC_PROPS, &props) : rc;
+	rc = sasl_server_new(x->lmtp ? "lmtp" : "imap", x->auth->hostname, NULL, NULL, NULL,
+		x->callbacks, 0, &x->conn);
+	if (rc == SASL_OK)
+		rc = sasl_setprop(x->conn, SASL_SEC_PROPS, &props);
+	if (rc == SASL_OK && x->certificate.len)
+		rc = sasl_setprop(x->conn, SASL_AUTH_EXTERNAL, buf_str(&x->certificate).p);
+	return rc;
+}
+
+static void refuse(struct auth_exchange *x, const char *why)
+{
+	x->status = PRELOGIN_AUTH_REFUSED;
+	buf_clear(&x->data);
+	buf_adds(&x->data, why);
+}
+
+/* At the client's first message: which binding to the TLS connection does it mean (RFC 5802 6)? */
+static int bind_channel(struct auth_exchange *x, struct str message)
+{
+	const struct sasl_bindings there = {buf_str(&x->exporter), buf_str(&x->endpoint)};
+	enum hook_result rc = x->plus ? HOOK_FAIL : HOOK_PASS;
+	struct str name = STR_NULL, data = STR_NULL;
+
+	FEATURE_EACH (f) {
+		if (f->sasl_bind && x->mech->bindable)
+			rc = f->sasl_bind(x->plus, message, &there, &name, &data);
+	}
+	if (rc == HOOK_PASS)
+		return SASL_OK;
+	if (rc == HOOK_FAIL)
+		return SASL_BADBINDING;
+	x->binding = (sasl_channel_binding_t){.name = name.p, .critical = x->plus,
+		.len = data.len, .data = (const unsigned char *)data.p};
+	return sasl_setprop(x->conn, SASL_CHANNEL_BINDING, &x->binding);
 }
 
 static int run_login(struct auth_exchange *x)
@@ -248,8 +307,13 @@ static int run_step(struct auth_exchange *x)
 	struct str in = buf_str(&x->response);
 	const char *out = NULL;
 	unsigned len = 0;
-	int rc;
+	int rc = SASL_OK;
 
+	if (x->has_response && !x->bound)
+		rc = bind_channel(x, in);
+	x->bound = x->has_response;
+	if (rc != SASL_OK)
+		return rc;
 	if (x->rounds++ == 0)
 		rc = sasl_server_start(x->conn, x->mechanism, x->has_response ? in.p : NULL,
 			x->has_response ? (unsigned)in.len : 0, &out, &len);
@@ -262,21 +326,51 @@ static int run_step(struct auth_exchange *x)
 	return rc;
 }
 
-static void refuse(struct auth_exchange *x, const char *why)
+/* Proved to be `who` is not enough: the users may have changed meanwhile, EXTERNAL and ANONYMOUS have
+ * looked at none, and who delivers must be one who may. */
+static enum prelogin_auth admit(struct auth_exchange *x, struct str who)
 {
-	x->status = PRELOGIN_AUTH_REFUSED;
-	buf_adds(&x->data, why);
+	unsigned flags = 0;
+	int found = auth_find_flags(x, who, &flags);
+
+	if (found < 0)
+		return PRELOGIN_AUTH_UNAVAILABLE;
+	if (!found || flags & USER_DISABLED)
+		return PRELOGIN_AUTH_FAILED;
+	if (x->lmtp && !(flags & (USER_LMTP | USER_ADMIN))) {
+		buf_adds(&x->data, "this user may not deliver");
+		return PRELOGIN_AUTH_DENIED;
+	}
+	return PRELOGIN_AUTH_OK;
+}
+
+static struct str property(const struct auth_exchange *x, int number)
+{
+	const void *text = NULL;
+
+	if (sasl_getprop(x->conn, number, &text) != SASL_OK || !text)
+		return STR_NULL;
+	return str_from(text);
 }
 
 static void accept_user(struct auth_exchange *x)
 {
-	const void *user = NULL;
+	struct str account = property(x, SASL_USERNAME), who = property(x, SASL_AUTHUSER);
 
-	if (sasl_getprop(x->conn, SASL_USERNAME, &user) != SASL_OK || !user ||
-			!*(const char *)user || buf_adds(&x->account, user))
+	/* The LOGIN command sets one name alone. */
+	if (!who.len)
+		who = account;
+	x->status = account.len ? admit(x, who) : PRELOGIN_AUTH_UNAVAILABLE;
+	if (x->status != PRELOGIN_AUTH_OK)
+		return;
+	if (buf_addstr(&x->account, account) || (!str_eq(who, account) && buf_addstr(&x->actor, who)))
 		x->status = PRELOGIN_AUTH_UNAVAILABLE;
-	else
-		x->status = PRELOGIN_AUTH_OK;
+}
+
+static void deny(struct auth_exchange *x)
+{
+	x->status = PRELOGIN_AUTH_DENIED;
+	buf_adds(&x->data, "you may not act for that user");
 }
 
 static void judge(struct auth_exchange *x, int rc)
@@ -297,6 +391,13 @@ static void judge(struct auth_exchange *x, int rc)
 	case SASL_UNAVAIL:
 	case SASL_TRYAGAIN:
 		x->status = PRELOGIN_AUTH_UNAVAILABLE;
+		break;
+	case SASL_NOAUTHZ:
+		if (x->denied)
+			deny(x);
+		break;
+	case SASL_BADBINDING:
+		refuse(x, "wrong binding to the TLS connection");
 		break;
 	case SASL_NOMECH:
 		if (!x->hashed && x->kind == AUTH_SASL)
@@ -323,10 +424,8 @@ static void judge(struct auth_exchange *x, int rc)
 /* A name that could not be one was refused before any hashing; the time should not tell. */
 static void even_out(struct auth_exchange *x)
 {
-	struct str any = STR("any");
-
 	if (x->status == PRELOGIN_AUTH_FAILED && !x->hashed && !x->looked_up)
-		(void)user_secret_check(&x->auth->nobody, any);
+		(void)user_value_check(buf_str(&x->auth->nobody), STR("any"));
 }
 
 void auth_sasl_run(struct auth_exchange *x)
@@ -339,7 +438,7 @@ void auth_sasl_run(struct auth_exchange *x)
 	if (rc == SASL_OK)
 		rc = x->kind == AUTH_LOGIN ? run_login(x) : run_step(x);
 	judge(x, rc);
-	if (x->status == PRELOGIN_AUTH_FAILED)
+	if (x->status == PRELOGIN_AUTH_FAILED || x->status == PRELOGIN_AUTH_DENIED)
 		buf_addstr(&x->account, buf_str(&x->tried));
 	even_out(x);
 	if (x->status != PRELOGIN_AUTH_CONTINUE) {

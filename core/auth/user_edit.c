@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/auth/user_file.h"
+#include "core/auth/user_value.h"
 #include "core/lib/file.h"
 #include "core/lib/text.h"
 #include "core/lib/vec.h"
@@ -44,14 +45,14 @@ static int take_lock(struct user_edit *e, struct buf *error_r)
 	return 0;
 }
 
-static int add_entry(struct user_edit *e, struct str name, struct str secret)
+static int add_entry(struct user_edit *e, struct str name, struct str value, bool keeps_flags)
 {
-	struct user_entry entry = {.turn = e->n};
+	struct user_entry entry = {.turn = e->n, .keeps_flags = keeps_flags};
 
 	entry.name = arena_str(&e->arena, name);
-	if (secret.p)
-		entry.secret = arena_str(&e->arena, secret);
-	if (!entry.name.p || (secret.p && !entry.secret.p) || vec_push(e, entry)) {
+	if (value.p)
+		entry.value = arena_str(&e->arena, value);
+	if (!entry.name.p || (value.p && !entry.value.p) || vec_push(e, entry)) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -61,7 +62,7 @@ static int add_entry(struct user_edit *e, struct str name, struct str secret)
 static int load_one(struct user_edit *e, struct str name, struct str value)
 {
 	if (!str_eq(name, STR(USER_KEY_NAME)))
-		return add_entry(e, name, value);
+		return add_entry(e, name, value, false);
 	e->key = arena_str(&e->arena, value);
 	return e->key.p ? 0 : -1;
 }
@@ -112,22 +113,27 @@ int user_edit_begin(struct user_edit *e, int dirfd, bool write, struct buf *erro
 	return load(e, error_r);
 }
 
-bool user_edit_has(const struct user_edit *e, struct str name)
+struct str user_edit_get(const struct user_edit *e, struct str name)
 {
 	for (size_t i = e->n; i-- > 0;)
 		if (str_eq(e->v[i].name, name))
-			return e->v[i].secret.p != NULL;
-	return false;
+			return e->v[i].value;
+	return STR_NULL;
 }
 
-int user_edit_put(struct user_edit *e, struct str name, struct str secret)
+int user_edit_put(struct user_edit *e, struct str name, struct str value)
 {
-	return add_entry(e, name, secret);
+	return add_entry(e, name, value, true);
+}
+
+int user_edit_replace(struct user_edit *e, struct str name, struct str value)
+{
+	return add_entry(e, name, value, false);
 }
 
 int user_edit_remove(struct user_edit *e, struct str name)
 {
-	return add_entry(e, name, STR_NULL);
+	return add_entry(e, name, STR_NULL, false);
 }
 
 static int by_name(const void *a, const void *b)
@@ -140,22 +146,41 @@ static int by_name(const void *a, const void *b)
 	return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
-void user_edit_settle(struct user_edit *e)
+/* before: the entry that `after` takes the place of. */
+static int inherit(struct user_edit *e, const struct user_entry *before, struct user_entry *after)
+{
+	struct buf value = {0};
+	int rc;
+
+	if (!after->keeps_flags || !after->value.p || !before->value.p)
+		return 0;
+	rc = user_value_take_flags(after->value, before->value, &value);
+	if (!rc)
+		after->value = arena_str(&e->arena, buf_str(&value));
+	buf_wipe(&value);
+	return rc || !after->value.p ? -1 : 0;
+}
+
+int user_edit_settle(struct user_edit *e)
 {
 	size_t kept = 0;
 
 	if (!e->n)
-		return;
+		return 0;
 	qsort(e->v, e->n, sizeof(*e->v), by_name);
 	for (size_t i = 0; i < e->n; i++) {
-		if (i + 1 < e->n && str_eq(e->v[i].name, e->v[i + 1].name))
+		if (i + 1 < e->n && str_eq(e->v[i].name, e->v[i + 1].name)) {
+			if (inherit(e, &e->v[i], &e->v[i + 1]))
+				return -1;
 			continue;
-		if (e->v[i].secret.p)
+		}
+		if (e->v[i].value.p)
 			e->v[kept++] = e->v[i];
 	}
 	e->n = kept;
 	for (size_t i = 0; i < e->n; i++)
 		e->v[i].turn = i;
+	return 0;
 }
 
 static int read_back(int fd, struct buf *out)
@@ -198,7 +223,7 @@ static int build(const struct user_edit *e, bool with_secrets, struct str kind, 
 	if (cdb_make_start(&m, fd))
 		goto close_fd;
 	for (size_t i = 0; i < e->n; i++) {
-		struct str name = e->v[i].name, value = with_secrets ? e->v[i].secret : STR("");
+		struct str name = e->v[i].name, value = with_secrets ? e->v[i].value : STR("");
 
 		if (cdb_make_add(&m, name.p, (unsigned)name.len, value.p, (unsigned)value.len))
 			goto finish_make;
@@ -261,7 +286,8 @@ static int write_users(const struct user_edit *e, struct buf *error_r)
 
 int user_edit_save(struct user_edit *e, struct buf *error_r)
 {
-	user_edit_settle(e);
+	if (user_edit_settle(e))
+		return fail(error_r, "cannot write", USERS_FILE);
 	if (!e->key.p && make_key(e))
 		return fail(error_r, "cannot write", USERS_FILE);
 	/* In this order a crash in between leaves mail accepted for somebody who cannot read it
@@ -273,7 +299,7 @@ void user_edit_end(struct user_edit *e)
 {
 	if (e->lock_fd >= 0)
 		close(e->lock_fd);
-	arena_free(&e->arena);
+	arena_wipe(&e->arena);
 	free(e->v);
 	*e = (struct user_edit){.lock_fd = -1};
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/auth/user_value.h"
 #include "core/lib/cursor.h"
 #include "core/lib/vec.h"
 
@@ -25,53 +26,41 @@ static void fault(struct import *im, uint64_t number, const char *text)
 	}
 }
 
-/* "{SSHA}..." and the like, as other servers' password files have it. */
-static bool is_foreign_hash(struct str s)
+static const char *judge_secret(struct str text)
 {
-	struct cursor c = cursor_from(s);
-	int byte;
-	size_t n = 0;
+	struct buf value = {0};
+	const char *wrong = user_value_take(text, &value);
 
-	if (!cursor_accept(&c, '{'))
-		return false;
-	while ((byte = cursor_peek(&c)) == '-' || byte == '.' || (byte >= '0' && byte <= '9') ||
-			(byte >= 'A' && byte <= 'Z')) {
-		cursor_skip(&c, 1);
-		n++;
-	}
-	return n && byte == '}';
+	buf_wipe(&value);
+	return wrong;
 }
 
 static const char *parse_line(struct import *im, struct str text, struct user_line *line)
 {
 	struct cursor c = cursor_from(text);
 	struct str name = cursor_take_until(&c, ':');
-	struct user_secret secret;
 	struct buf clean = {0};
 
 	if (!cursor_accept(&c, ':'))
-		return "no colon: a line is NAME:PASSWORD or NAME:SCRAM-SHA-256$...";
+		return "no colon: a line is NAME:PASSWORD or NAME:SECRET";
 	if (user_name_clean(name, &clean))
 		return "not a user name";
 	line->name = arena_str(&im->lines->arena, buf_str(&clean));
 	buf_free(&clean);
 	if (!line->name.p)
 		return "out of memory";
+	/* A password that looks like a secret can be given all the same. */
+	line->is_secret = !cursor_accept_word(&c, STR("{PLAIN}"));
 	line->password = cursor_take(&c, cursor_left(&c));
-	line->is_secret = str_istarts(line->password, STR("SCRAM-"));
+	line->is_secret = line->is_secret && user_value_is_secret(line->password);
 	if (line->is_secret)
-		return user_secret_parse(line->password, &secret)
-			? "malformed secret: SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, "
-			  "4096 to 1000000 iterations" : NULL;
+		return judge_secret(line->password);
 	if (!line->password.len)
 		return "no password";
 	if (line->password.len > USER_PASSWORD_MAX)
 		return "the password is too long";
 	if (memchr(line->password.p, 0, line->password.len))
 		return "the password holds a NUL byte";
-	if (is_foreign_hash(line->password))
-		return "a hash of a kind that cannot be used; "
-		       "give a password or a SCRAM-SHA-256 secret";
 	return NULL;
 }
 

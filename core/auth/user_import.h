@@ -2,8 +2,8 @@
 #ifndef CORE_AUTH_USER_IMPORT_H
 #define CORE_AUTH_USER_IMPORT_H
 
-/* The lines of `satchel user import`: NAME:PASSWORD or NAME:SCRAM-SHA-256$..., empty lines and lines
- * that begin with # are passed over. */
+/* The lines of `satchel user import`: NAME:PASSWORD, NAME:{PLAIN}PASSWORD or NAME:SECRET
+ * (user_value_take()); empty lines and lines that begin with # are passed over. */
 
 #include "core/auth/users.h"
 #include "core/lib/arena.h"

@@ -38,56 +38,87 @@ void users_close(struct users **u)
 	*u = NULL;
 }
 
+/* A file that went away is no answer: nobody was removed. */
+static int refresh(struct user_file *f)
+{
+	int rc = user_file_refresh(f);
+
+	if (rc == 0)
+		errno = ENOENT;
+	return rc == 1 ? 0 : -1;
+}
+
 static int find_value(struct users *u, struct str name, struct str *value_r)
 {
 	struct buf clean = {0};
 	int rc;
 
+	rc = refresh(&u->file);
+	if (rc)
+		return rc;
 	if (user_name_clean(name, &clean))
 		return errno == EINVAL ? 0 : -1;
-	rc = user_file_refresh(&u->file);
-	if (rc == 1)
-		rc = user_file_find(&u->file, buf_str(&clean), value_r);
+	rc = user_file_find(&u->file, buf_str(&clean), value_r);
 	buf_free(&clean);
 	return rc;
 }
 
-int users_find(struct users *u, struct str name, struct user_secret *secret_r)
+/* Of somebody who may log in. */
+static int find_enabled(struct users *u, struct str name, struct str *value_r)
 {
-	struct str value, line;
-	int rc = find_value(u, name, &value);
+	int rc = find_value(u, name, value_r);
 
-	if (rc == 1 && (!user_value_find(value, STR("SCRAM-SHA-256"), &line) ||
-			       user_secret_parse(line, secret_r))) {
-		errno = EPROTO;
-		rc = -1;
-	}
-	return rc;
+	return rc == 1 && user_value_flags(*value_r) & USER_DISABLED ? 0 : rc;
+}
+
+static int damaged(void)
+{
+	errno = EPROTO;
+	return -1;
+}
+
+int users_find_password(struct users *u, struct str name, struct buf *line)
+{
+	struct str value, found;
+	int rc = find_enabled(u, name, &value);
+
+	if (rc != 1)
+		return rc;
+	/* Everybody has one; a kind of another build is nothing to be judged by. */
+	if (!user_value_password(value, &found))
+		return damaged();
+	return buf_addstr(line, found) ? -1 : 1;
 }
 
 int users_find_line(struct users *u, struct str name, const char *kind, struct buf *line)
 {
 	struct str value, found;
-	int rc = find_value(u, name, &value);
+	int rc = find_enabled(u, name, &value);
 
 	if (rc != 1)
 		return rc;
-	if (!user_value_find(value, str_from(kind), &found)) {
-		if (strcmp(kind, "SCRAM-SHA-256") != 0)
-			return 0;
-		errno = EPROTO; /* everybody has that one */
-		return -1;
-	}
+	if (!user_value_find(value, str_from(kind), &found))
+		return 0;
 	return buf_addstr(line, found) ? -1 : 1;
+}
+
+int users_find_flags(struct users *u, struct str name, unsigned *flags_r)
+{
+	struct str value;
+	int rc = find_value(u, name, &value);
+
+	if (rc == 1)
+		*flags_r = user_value_flags(value);
+	return rc;
 }
 
 int users_find_key(struct users *u, unsigned char key_r[32])
 {
 	struct buf key = {0};
 	struct str value;
-	int rc = user_file_refresh(&u->file);
+	int rc = refresh(&u->file);
 
-	if (rc == 1)
+	if (!rc)
 		rc = user_file_find(&u->file, STR(USER_KEY_NAME), &value);
 	if (rc == 1 && (text_base64_decode(&key, value, true) || key.len != 32)) {
 		errno = EPROTO;
@@ -128,15 +159,9 @@ static time_t second(void)
 
 static int look_again(struct accounts *a)
 {
-	int rc = user_file_refresh(&a->file);
-
 	a->looked = second();
 	/* The file may be lost, the mailboxes are not: "no such account" would bounce mail. */
-	if (rc == 0) {
-		errno = ENOENT;
-		rc = -1;
-	}
-	return rc;
+	return refresh(&a->file);
 }
 
 static int find_account(struct accounts *a, struct str name)
@@ -145,7 +170,7 @@ static int find_account(struct accounts *a, struct str name)
 
 	if (a->file.open && a->looked == second() && user_file_find(&a->file, name, &value) == 1)
 		return 1;
-	if (look_again(a) != 1)
+	if (look_again(a))
 		return -1;
 	return user_file_find(&a->file, name, &value);
 }

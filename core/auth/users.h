@@ -42,14 +42,17 @@ struct users; /* an open users.cdb that notices replacement */
  * or cannot be read is the business of users_find(). */
 struct users *users_open(int dirfd);
 void users_close(struct users **u);
-/* 1 found, 0 no such user (also: no file, or not a name at all), -1 could not look (errno; EPROTO:
- * the file or the secret is damaged).  Not to be called by two threads at once. */
-int users_find(struct users *u, struct str name, struct user_secret *secret_r);
-/* Appends the user's line of that kind (core/auth/user_value.h).  1, 0 no such user or no such line,
- * -1 as users_find(). */
+/* These are not to be called by two threads at once.  1 found, 0 no such user (also: not a name at
+ * all), -1 could not look (errno; ENOENT: there is no file, which must not look like an answer;
+ * EPROTO: it is damaged).  A user who is disabled is no user to the first two. */
+/* Appends the line that a shown password is checked against (user_value_password()). */
+int users_find_password(struct users *u, struct str name, struct buf *line);
+/* Appends the line of that kind (core/auth/user_value.h); 0 also where the user has none. */
 int users_find_line(struct users *u, struct str name, const char *kind, struct buf *line);
+/* Flags (enum user_flag) of a user, disabled or not. */
+int users_find_flags(struct users *u, struct str name, unsigned *flags_r);
 /* The random number kept under USER_KEY_NAME, for what must differ between installations and stay
- * the same over restarts.  1, 0 there is none, -1. */
+ * the same over restarts.  1, 0 there is none, -1 as above. */
 int users_find_key(struct users *u, unsigned char key_r[32]);
 
 /* Derives a secret from a password with a fresh salt.  0, or -1 (EINVAL: password empty, over

@@ -4,8 +4,9 @@
 #include <pthread.h>
 #include <string.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/sha256.h>
 
+#include "core/auth/user_value.h"
+#include "core/auth/users.h"
 #include "core/lib/file.h"
 #include "core/lib/text.h"
 
@@ -20,24 +21,23 @@ struct entry {
 
 static struct {
 	pthread_mutex_t lock;
-	bool keyed;
+	unsigned seconds; /* these two change before and after the threads' time only */
 	unsigned char key[HASH];
 	struct entry v[CONFIG_LOGIN_CACHE / WAYS + 1][WAYS];
 } warm = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void digest_of(const struct user_secret *s, struct str password, unsigned char digest_r[HASH])
+static struct str bytes(const unsigned char *p)
 {
-	mbedtls_sha256_context c;
+	return (struct str){(const char *)p, HASH};
+}
 
-	mbedtls_sha256_init(&c);
-	(void)mbedtls_sha256_starts(&c, 0);
-	(void)mbedtls_sha256_update(&c, warm.key, sizeof(warm.key));
-	(void)mbedtls_sha256_update(&c, s->stored_key, sizeof(s->stored_key));
-	(void)mbedtls_sha256_update(&c, s->salt, sizeof(s->salt));
-	(void)mbedtls_sha256_update(&c, (const unsigned char *)&s->iterations, sizeof(s->iterations));
-	(void)mbedtls_sha256_update(&c, (const unsigned char *)password.p, password.len);
-	(void)mbedtls_sha256_finish(&c, digest_r);
-	mbedtls_sha256_free(&c);
+static void digest_of(struct str line, struct str password, unsigned char digest_r[HASH])
+{
+	unsigned char own[HASH];
+
+	user_hmac(warm.key, line, own);
+	user_hmac(own, password, digest_r);
+	mbedtls_platform_zeroize(own, sizeof(own));
 }
 
 static struct entry *places(const unsigned char digest[HASH])
@@ -51,14 +51,14 @@ static struct entry *places(const unsigned char digest[HASH])
 static bool is_known(const unsigned char digest[HASH], int64_t now)
 {
 	const struct entry *e = places(digest);
+	bool known = false;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (e[i].since && now - e[i].since < CONFIG_LOGIN_CACHE_SECONDS &&
-			text_equal_secret((struct str){(const char *)e[i].digest, HASH},
-				(struct str){(const char *)digest, HASH}))
-			return true;
+		bool same = text_equal_secret(bytes(e[i].digest), bytes(digest));
+
+		known |= same && e[i].since && now - e[i].since < warm.seconds;
 	}
-	return false;
+	return known;
 }
 
 static void remember(const unsigned char digest[HASH], int64_t now)
@@ -66,7 +66,7 @@ static void remember(const unsigned char digest[HASH], int64_t now)
 	struct entry *e = places(digest), *to = e;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (!memcmp(e[i].digest, digest, HASH)) {
+		if (text_equal_secret(bytes(e[i].digest), bytes(digest))) {
 			to = &e[i];
 			break;
 		}
@@ -77,36 +77,48 @@ static void remember(const unsigned char digest[HASH], int64_t now)
 	to->since = now ? now : 1;
 }
 
-int warm_secret_check(const struct user_secret *secret, struct str password, int64_t now)
+static bool look(const unsigned char digest[HASH], int64_t now)
 {
-	unsigned char digest[HASH];
 	bool known;
-	int fits;
 
-	if (!CONFIG_LOGIN_CACHE)
-		return user_secret_check(secret, password);
 	pthread_mutex_lock(&warm.lock);
-	if (!warm.keyed)
-		file_random(warm.key, sizeof(warm.key));
-	warm.keyed = true;
-	digest_of(secret, password, digest);
 	known = is_known(digest, now);
 	pthread_mutex_unlock(&warm.lock);
-	fits = known ? 1 : user_secret_check(secret, password);
-	if (fits == 1 && !known) {
+	return known;
+}
+
+int warm_check(struct str line, struct str password, int64_t now)
+{
+	unsigned char digest[HASH];
+	int fits = 1;
+
+	if (!CONFIG_LOGIN_CACHE || !warm.seconds)
+		return user_value_check(line, password);
+	digest_of(line, password, digest);
+	if (!look(digest, now)) {
+		fits = user_value_check(line, password);
 		pthread_mutex_lock(&warm.lock);
-		remember(digest, now);
+		if (fits == 1)
+			remember(digest, now);
 		pthread_mutex_unlock(&warm.lock);
 	}
 	mbedtls_platform_zeroize(digest, sizeof(digest));
 	return fits;
 }
 
-void warm_forget(void)
+void warm_start(unsigned seconds)
+{
+	pthread_mutex_lock(&warm.lock);
+	file_random(warm.key, sizeof(warm.key));
+	warm.seconds = seconds;
+	pthread_mutex_unlock(&warm.lock);
+}
+
+void warm_stop(void)
 {
 	pthread_mutex_lock(&warm.lock);
 	mbedtls_platform_zeroize(warm.v, sizeof(warm.v));
 	mbedtls_platform_zeroize(warm.key, sizeof(warm.key));
-	warm.keyed = false;
+	warm.seconds = 0;
 	pthread_mutex_unlock(&warm.lock);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/imap/commands.h"
 
+#include "core/sasl_offer.h"
+
 /* What core itself can do; features add theirs. */
 static const struct imap_capability core_capabilities[] = {
 	{"SASL-IR", IMAP_NOT_AUTHENTICATED},
@@ -59,18 +61,7 @@ static void add_table(struct buf *out, const struct imap_capability *table, enum
 	}
 }
 
-/* RFC 9051 6.2.2: AUTH= only for what may be used here and now. */
-static void add_mechanisms(struct buf *out, bool secure)
-{
-	FEATURE_EACH (f) {
-		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++) {
-			if (secure || !m->plaintext)
-				buf_addv(out, " AUTH=", m->name, NULL);
-		}
-	}
-}
-
-void imap_add_capabilities(struct buf *out, enum imap_state state, bool secure)
+void imap_add_capabilities(struct buf *out, enum imap_state state, const struct prelogin *p)
 {
 	buf_adds(out, "IMAP4rev1");
 	if (imap_has_rev2())
@@ -80,8 +71,8 @@ void imap_add_capabilities(struct buf *out, enum imap_state state, bool secure)
 	FEATURE_EACH (f)
 		add_table(out, f->imap_capabilities, state);
 	if (state == IMAP_NOT_AUTHENTICATED) {
-		add_mechanisms(out, secure);
-		if (!secure)
+		sasl_offer_add(p, " AUTH=", out); /* RFC 9051 6.2.2 */
+		if (!p->secure)
 			buf_adds(out, " LOGINDISABLED");
 		return;
 	}

@@ -130,8 +130,9 @@ void imap_add_flags(struct buf *out, const struct mailbox *m, uint32_t flags, ui
 void imap_sync(struct imap_session *s, bool allow_expunge);
 /* Calls the running command's step() again in the next turn. */
 void imap_yield(struct imap_session *s);
-/* CAPABILITY words of core and features for a state, separated by spaces. secure as in prelogin. */
-void imap_add_capabilities(struct buf *out, enum imap_state state, bool secure);
+/* CAPABILITY words of core and features for a state, separated by spaces.  p: the connection before
+ * login, NULL after it. */
+void imap_add_capabilities(struct buf *out, enum imap_state state, const struct prelogin *p);
 /* "* BYE text", then close. */
 void imap_bye(struct imap_session *s, const char *code, const char *text);
 /* Selects nothing any more (closes the view, tells observers); without EXPUNGE. */

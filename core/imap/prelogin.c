@@ -9,6 +9,7 @@
 
 #include "core/lib/log.h"
 #include "core/lib/text.h"
+#include "core/sasl_offer.h"
 
 enum { COMMAND, RESPONSE, WAITING };  /* low bits of p->state; RESPONSE: a line of a SASL exchange */
 #define STATE_MASK 3
@@ -44,20 +45,13 @@ static void bad(struct prelogin *p, struct str tag, const char *what)
 void imap_prelogin_greet(struct prelogin *p)
 {
 	buf_adds(&p->out, "* OK [CAPABILITY ");
-	imap_add_capabilities(&p->out, IMAP_NOT_AUTHENTICATED, p->secure);
+	imap_add_capabilities(&p->out, IMAP_NOT_AUTHENTICATED, p);
 	buf_addv(&p->out, "] ", p->hostname ? p->hostname : "", " Satchel ready\r\n", NULL);
 }
 
 void imap_prelogin_bye(struct prelogin *p, const char *why)
 {
 	end_with(p, why);
-}
-
-static void ask_auth(struct prelogin *p, bool first)
-{
-	p->auth_first = first;
-	p->want = PRELOGIN_AUTH;
-	p->state = WAITING;
 }
 
 static void keep_tag(struct prelogin *p, struct str tag)
@@ -73,7 +67,7 @@ static void do_capability(struct prelogin *p, struct str tag, struct cursor *arg
 		return;
 	}
 	buf_adds(&p->out, "* CAPABILITY ");
-	imap_add_capabilities(&p->out, IMAP_NOT_AUTHENTICATED, p->secure);
+	imap_add_capabilities(&p->out, IMAP_NOT_AUTHENTICATED, p);
 	buf_adds(&p->out, "\r\n");
 	imap_tagged(&p->out, tag, "OK", NULL, "That is all");
 }
@@ -110,56 +104,32 @@ static void do_login(struct prelogin *p, struct str tag, struct cursor *args)
 		count_errors(p, 1);
 	} else {
 		keep_tag(p, tag);
-		buf_clear(&p->auth);
-		buf_put8(&p->auth, 0);
-		buf_putstr(&p->auth, user);
-		buf_putstr(&p->auth, password);
-		ask_auth(p, true);
+		sasl_offer_login(p, user, password);
+		p->state = WAITING;
 	}
-	arena_free(&arena);
+	arena_wipe(&arena);
 }
 
-static const struct sasl_mech *find_mechanism(struct str name)
+static void start_sasl(struct prelogin *p, struct str tag, struct str mechanism, struct str initial)
 {
-	FEATURE_EACH (f) {
-		for (const struct sasl_mech *m = f->sasl_mechs; m && m->name; m++) {
-			if (str_ieq(name, str_from(m->name)))
-				return m;
-		}
-	}
-	return NULL;
-}
-
-/* Base64 of a client's response; "=" stands for an empty one (RFC 4959 3).  0 / -1. */
-static int decode_response(struct str in, struct buf *out)
-{
-	if (str_eq(in, STR("=")))
-		return 0;
-	return text_base64_decode(out, in, true);
-}
-
-static void start_sasl(struct prelogin *p, struct str tag, const struct sasl_mech *m, struct str *initial)
-{
+	/* In one piece: growing would leave parts of a password in freed memory. */
 	struct buf decoded = {0};
 
-	if (initial && decode_response(*initial, &decoded)) {
+	if (!buf_reserve(&decoded, initial.len + 1) ||
+			sasl_offer_decode(initial, true, &decoded)) {
 		bad(p, tag, "AUTHENTICATE: the initial response is not base64");
 	} else {
 		keep_tag(p, tag);
-		buf_clear(&p->auth);
-		buf_put8(&p->auth, 1);
-		buf_putstr(&p->auth, str_from(m->name));
-		buf_put8(&p->auth, initial != NULL);
-		buf_putstr(&p->auth, buf_str(&decoded));
-		ask_auth(p, true);
+		sasl_offer_start(p, mechanism, initial.p ? buf_str(&decoded) : STR_NULL);
+		p->state = WAITING;
 	}
 	buf_wipe(&decoded);
 }
 
 static void do_authenticate(struct prelogin *p, struct str tag, struct cursor *args)
 {
-	const struct sasl_mech *m;
 	struct str name, initial;
+	enum sasl_offer offer;
 	bool has_initial;
 
 	if (imap_parse_sp(args) || imap_parse_atom(args, &name)) {
@@ -172,13 +142,13 @@ static void do_authenticate(struct prelogin *p, struct str tag, struct cursor *a
 		bad(p, tag, "AUTHENTICATE: expected a mechanism");
 		return;
 	}
-	m = find_mechanism(name);
-	if (m && (p->secure || !m->plaintext)) {
-		start_sasl(p, tag, m, has_initial ? &initial : NULL);
+	offer = sasl_offer_find(p, name);
+	if (offer == SASL_OFFER_YES) {
+		start_sasl(p, tag, name, has_initial ? initial : STR_NULL);
 		return;
 	}
-	imap_tagged(&p->out, tag, "NO", m ? "PRIVACYREQUIRED" : "CANNOT",
-		m ? "Passwords need TLS" : "No such mechanism");
+	imap_tagged(&p->out, tag, "NO", offer ? "PRIVACYREQUIRED" : "CANNOT",
+		offer ? "Passwords need TLS" : "No such mechanism");
 	count_errors(p, 1);
 }
 
@@ -229,12 +199,11 @@ static void take_response(struct prelogin *p, struct str line)
 
 	if (str_eq(line, STR("*"))) {
 		abort_sasl(p, "AUTHENTICATE was cancelled"); /* RFC 9051 6.2.2 */
-	} else if (text_base64_decode(&decoded, line, true)) {
+	} else if (!buf_reserve(&decoded, line.len + 1) || sasl_offer_decode(line, false, &decoded)) {
 		abort_sasl(p, "AUTHENTICATE: the response is not base64");
 	} else {
-		buf_clear(&p->auth);
-		buf_putstr(&p->auth, buf_str(&decoded));
-		ask_auth(p, false);
+		sasl_offer_step(p, buf_str(&decoded));
+		p->state = WAITING;
 	}
 	buf_wipe(&decoded);
 }
@@ -340,16 +309,20 @@ static void add_reason(struct buf *out, struct str data)
 	buf_addc(out, 0);
 }
 
-static void refuse_login(struct prelogin *p, const char *code, const char *text)
+/* reason: auth's, or text where it gave none. */
+static void refuse_login(struct prelogin *p, const char *code, struct str reason, const char *text)
 {
-	imap_tagged(&p->out, buf_str(&p->tag), "NO", code, text);
+	struct buf line = {0};
+
+	if (reason.len)
+		add_reason(&line, reason);
+	imap_tagged(&p->out, buf_str(&p->tag), "NO", code, line.data ? buf_str(&line).p : text);
 	count_errors(p, FAILED_LOGIN_COST);
+	buf_free(&line);
 }
 
 void imap_prelogin_auth(struct prelogin *p, enum prelogin_auth status, struct str data)
 {
-	struct buf reason = {0};
-
 	if (p->want == PRELOGIN_CLOSE || state_of(p) != WAITING)
 		return;
 	p->want = PRELOGIN_READ;
@@ -365,15 +338,16 @@ void imap_prelogin_auth(struct prelogin *p, enum prelogin_auth status, struct st
 		p->want = PRELOGIN_HANDOFF;
 		return;
 	case PRELOGIN_AUTH_FAILED:
-		refuse_login(p, "AUTHENTICATIONFAILED", "Wrong name or password");
+		refuse_login(p, "AUTHENTICATIONFAILED", STR(""), "Wrong name or password");
 		break;
 	case PRELOGIN_AUTH_UNAVAILABLE:
-		refuse_login(p, "UNAVAILABLE", "Cannot check passwords now, try again later");
+		refuse_login(p, "UNAVAILABLE", data, "Cannot check passwords now, try again later");
 		break;
 	case PRELOGIN_AUTH_REFUSED:
-		add_reason(&reason, data.len ? data : STR("Authentication was refused"));
-		refuse_login(p, "CANNOT", reason.data ? reason.data : "Refused");
-		buf_free(&reason);
+		refuse_login(p, "CANNOT", data, "Authentication was refused");
+		break;
+	case PRELOGIN_AUTH_DENIED: /* RFC 5530 3 */
+		refuse_login(p, "AUTHORIZATIONFAILED", data, "Not allowed");
 		break;
 	}
 	/* The client may have sent on already. */

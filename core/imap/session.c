@@ -388,7 +388,7 @@ static void greet(struct imap_session *s, struct str tag)
 	/* RFC 9051 6.2.3: the capabilities after login */
 	buf_addstr(out, tag);
 	buf_adds(out, " OK [CAPABILITY ");
-	imap_add_capabilities(out, IMAP_AUTHENTICATED, true);
+	imap_add_capabilities(out, IMAP_AUTHENTICATED, NULL);
 	buf_adds(out, "] Logged in\r\n");
 }
 

@@ -19,7 +19,7 @@ static void capability_run(struct imap_session *s, struct imap_cmd *c)
 	if (takes_arguments(s, c))
 		return;
 	buf_adds(out, "* CAPABILITY ");
-	imap_add_capabilities(out, s->view ? IMAP_SELECTED : IMAP_AUTHENTICATED, true);
+	imap_add_capabilities(out, s->view ? IMAP_SELECTED : IMAP_AUTHENTICATED, NULL);
 	buf_adds(out, "\r\n");
 	imap_reply(s, c, IMAP_OK, NULL, "That is all");
 }

@@ -118,3 +118,10 @@ void arena_free(struct arena *a)
 	free(a->head);
 	a->head = NULL;
 }
+
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->head; b; b = b->next)
+		explicit_bzero(b->bytes, b->size);
+	arena_free(a);
+}

@@ -32,5 +32,7 @@ struct str arena_str(struct arena *a, struct str s);
 /* Frees all, keeps one small block for the next command. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
+/* The same, with secrets in it. */
+void arena_wipe(struct arena *a);
 
 #endif

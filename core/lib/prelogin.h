@@ -24,15 +24,19 @@ enum prelogin_auth { /* what auth said */
 	PRELOGIN_AUTH_CONTINUE,    /* data: the challenge, not yet base64 */
 	PRELOGIN_AUTH_OK,
 	PRELOGIN_AUTH_FAILED,      /* wrong name or password: one answer for both */
-	PRELOGIN_AUTH_UNAVAILABLE, /* auth could not look: temporary */
+	PRELOGIN_AUTH_UNAVAILABLE, /* could not or would not look now: temporary; data: reason or "" */
 	PRELOGIN_AUTH_REFUSED,     /* data: reason; mechanism unknown, cancelled, malformed */
+	PRELOGIN_AUTH_DENIED,      /* data: reason; proved who it is, and may not do what it wants */
 };
+#define PRELOGIN_AUTH_LAST PRELOGIN_AUTH_DENIED
 
 struct prelogin {
 	/* set by the gate */
 	struct buf in, out;
 	const char *hostname;
 	bool secure;          /* TLS, or a loopback/unix peer, or `plaintext: yes`: passwords may pass */
+	bool certificate;     /* the client showed a certificate that names somebody */
+	bool binding;         /* a SASL exchange can be bound to the TLS connection */
 	/* set by the protocol */
 	enum prelogin_want want;
 	struct buf auth;      /* payload of SRV_AUTH_START or SRV_AUTH_STEP without the connection id */

@@ -14,6 +14,9 @@
 #define BUCKETS       1024
 #define TEXT_MAX      (64 * 1024)
 #define PEER_MAX      64
+#define TLS_MAX       128
+#define CERTIFICATE_MAX 1024
+#define BINDING_MAX   128
 
 /* A client that is logging in. */
 struct exchange {
@@ -25,7 +28,8 @@ struct exchange {
 	enum srv_service service;
 	uint8_t flags;
 	bool dead, asked; /* asked: an answer to the gate is due */
-	char peer[PEER_MAX + 1], user[64]; /* user: as given to LOGIN, for the log */
+	char peer[PEER_MAX + 1], tls[TLS_MAX + 1];
+	char user[64]; /* as given to LOGIN, for the log */
 };
 
 struct auth_role {
@@ -114,20 +118,35 @@ static int grant(struct auth_role *r, const struct auth_answer *answer, unsigned
 	return rc;
 }
 
+/* docs/users.md promises the form of these lines to those who watch for guessers. */
 static void log_outcome(const struct exchange *x, const struct auth_answer *answer)
 {
-	const char *tls = x->flags & SRV_TLS ? "yes" : "no";
+	const char *tls = x->tls[0] ? x->tls : x->flags & SRV_TLS ? "yes" : "no";
+	const char *mech = answer->mechanism ? answer->mechanism : "";
+	const char *service = x->service == SRV_IMAP ? "imap" : "lmtp";
+	const char *name = answer->account.len ? log_str(answer->account) : x->user;
 
-	if (answer->status == PRELOGIN_AUTH_OK)
-		log_info("login", "user", log_str(answer->account), "mech", answer->mechanism, "tls",
-			tls, "peer", x->peer, NULL);
-	else if (answer->status == PRELOGIN_AUTH_FAILED)
-		log_info("login failed", "user",
-			answer->account.len ? log_str(answer->account) : x->user, "mech",
-			answer->mechanism ? answer->mechanism : "", "tls", tls, "peer", x->peer, NULL);
-	else if (answer->status == PRELOGIN_AUTH_UNAVAILABLE)
+	switch (answer->status) {
+	case PRELOGIN_AUTH_OK:
+		log_info("login", "user", name, "mech", mech, "tls", tls, "peer", x->peer, "service",
+			service, answer->actor.len ? "admin" : NULL, log_str(answer->actor), NULL);
+		break;
+	case PRELOGIN_AUTH_FAILED:
+		log_info("login failed", "user", name, "mech", mech, "tls", tls, "peer", x->peer,
+			"service", service, NULL);
+		break;
+	case PRELOGIN_AUTH_DENIED:
+		log_info("login denied", "user", name, "mech", mech, "tls", tls, "peer", x->peer,
+			"service", service, "why", log_str(answer->data), NULL);
+		break;
+	case PRELOGIN_AUTH_UNAVAILABLE:
 		log_warning("login could not be checked", "why", log_str(answer->data), "peer", x->peer,
 			NULL);
+		break;
+	case PRELOGIN_AUTH_REFUSED:
+	case PRELOGIN_AUTH_CONTINUE:
+		break;
+	}
 }
 
 static void done(struct auth_exchange *auth, void *arg, const struct auth_answer *answer)
@@ -155,7 +174,8 @@ static void done(struct auth_exchange *auth, void *arg, const struct auth_answer
 struct start {
 	uint64_t id;
 	uint8_t service, flags, kind, has_initial;
-	struct str peer, first, second; /* user and password, or mechanism and initial response */
+	struct str peer, tls, certificate, exporter, endpoint;
+	struct str first, second; /* user and password, or mechanism and initial response */
 };
 
 static int read_start(struct cursor *c, struct start *s)
@@ -164,6 +184,10 @@ static int read_start(struct cursor *c, struct start *s)
 	s->service = cursor_u8(c);
 	s->flags = cursor_u8(c);
 	s->peer = cursor_str(c, PEER_MAX);
+	s->tls = cursor_str(c, TLS_MAX);
+	s->certificate = cursor_str(c, CERTIFICATE_MAX);
+	s->exporter = cursor_str(c, BINDING_MAX);
+	s->endpoint = cursor_str(c, BINDING_MAX);
 	s->kind = cursor_u8(c);
 	s->first = cursor_str(c, TEXT_MAX);
 	s->has_initial = s->kind == 1 ? cursor_u8(c) : 1;
@@ -186,6 +210,8 @@ static struct exchange *exchange_new(struct auth_role *r, const struct start *s)
 	x->service = s->service;
 	x->flags = s->flags;
 	memcpy(x->peer, s->peer.p, s->peer.len);
+	if (s->tls.len)
+		memcpy(x->tls, s->tls.p, s->tls.len);
 	if (s->kind == 0)
 		memcpy(x->user, s->first.p,
 			s->first.len < sizeof(x->user) ? s->first.len : sizeof(x->user) - 1);
@@ -198,11 +224,10 @@ static struct exchange *exchange_new(struct auth_role *r, const struct start *s)
 
 static int take_start(struct auth_role *r, struct cursor payload)
 {
-	const char *service;
 	struct auth_exchange *auth;
+	struct auth_client client;
 	struct exchange *x;
 	struct start s;
-	bool secure;
 
 	if (read_start(&payload, &s) || *find(r, s.id))
 		return -1;
@@ -211,12 +236,17 @@ static int take_start(struct auth_role *r, struct cursor payload)
 		reply(r, s.id, PRELOGIN_AUTH_UNAVAILABLE, STR(""), NULL);
 		return 0;
 	}
-	service = s.service == SRV_IMAP ? "imap" : "lmtp";
-	secure = s.flags & (SRV_TLS | SRV_SECURE);
+	client = (struct auth_client){
+		.lmtp = s.service == SRV_LMTP,
+		.secure = s.flags & (SRV_TLS | SRV_SECURE),
+		.certificate = s.certificate,
+		.exporter = s.exporter,
+		.endpoint = s.endpoint,
+	};
 	if (s.kind == 0)
-		auth = auth_login(r->auth, service, secure, s.peer, s.first, s.second, done, x);
+		auth = auth_login(r->auth, &client, s.first, s.second, done, x);
 	else
-		auth = auth_sasl(r->auth, service, secure, s.peer, s.first,
+		auth = auth_sasl(r->auth, &client, s.first,
 			s.has_initial ? (s.second.p ? s.second : STR("")) : STR_NULL, done, x);
 	/* x is freed no earlier than at the end of this turn. */
 	if (auth)
@@ -328,6 +358,7 @@ int srv_auth_run(int channel, int data_fd, int jail, int master_pid)
 {
 	struct loop *l = loop_new();
 	struct auth_role *r = l ? auth_role_new(l, NULL) : NULL;
+	struct auth_options options = {.dirfd = data_fd};
 	struct buf error = {0};
 	struct auth *auth;
 	int rc;
@@ -335,7 +366,9 @@ int srv_auth_run(int channel, int data_fd, int jail, int master_pid)
 	if (!r || srv_child_connect(&r->child, SRV_MASTER, channel))
 		die("cannot start auth", NULL);
 	srv_confine(SRV_AUTH, data_fd, jail, master_pid);
-	r->auth = auth_new(l, data_fd, srv_hostname(), &error);
+	options.hostname = srv_hostname();
+	options.cache_seconds = (unsigned)srv_settings.login_cache_minutes * 60;
+	r->auth = auth_new(l, &options, &error);
 	if (!r->auth) {
 		errno = 0;
 		die(log_str(str_trim(buf_str(&error))), NULL);

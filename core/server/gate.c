@@ -34,7 +34,7 @@ static int auth_reply(struct gate *g, struct cursor payload)
 	struct str data = cursor_str(&payload, CONFIG_PRELOGIN_LINE_MAX);
 	struct str token = cursor_take(&payload, SRV_TOKEN_SIZE);
 
-	if (payload.failed || !cursor_done(&payload) || status > PRELOGIN_AUTH_REFUSED)
+	if (payload.failed || !cursor_done(&payload) || status > PRELOGIN_AUTH_LAST)
 		return -1;
 	if (c && status != PRELOGIN_AUTH_CONTINUE)
 		c->exchange = false;

@@ -96,6 +96,8 @@ static int ask_auth(struct gate_conn *c)
 		buf_put8(&frame, (uint8_t)c->service);
 		buf_put8(&frame, flags_of(c));
 		buf_putstr(&frame, str_from(c->peer));
+		for (int i = 0; i < 4; i++) /* nothing of TLS */
+			buf_putstr(&frame, STR(""));
 	}
 	buf_addstr(&frame, buf_str(&c->p.auth));
 	c->state = WAITING;

@@ -26,7 +26,9 @@ enum srv_message {
 	SRV_CONTROL_REPLY, /* u64 request, u8 status (0 ok, 1 error), u8 last, str text */
 
 	/* gate -> auth */
-	SRV_AUTH_START = 32, /* u64 connection, u8 service, u8 flags, str peer, then prelogin.auth:
+	SRV_AUTH_START = 32, /* u64 connection, u8 service, u8 flags, str peer, str tls ("TLSv1.3 ..."),
+	                        str whom the client's certificate names, str tls-exporter, str
+	                        tls-server-end-point (each "" where there is none), then prelogin.auth:
 	                        u8 kind: 0 = LOGIN: str user, str password
 	                                 1 = SASL: str mechanism, u8 has_initial, str initial */
 	SRV_AUTH_STEP,       /* u64 connection, then prelogin.auth: str response (decoded) */

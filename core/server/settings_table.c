@@ -53,6 +53,12 @@ const struct setting srv_settings_table[] = {
 		"The answer to a wrong password waits so many seconds, and twice as long after "
 		"each further one on the same connection, up to eight times.",
 		NULL},
+	{"login_cache_minutes", SETTING_NUMBER, TEXT(CONFIG_LOGIN_CACHE_MINUTES), 0, 1440,
+		&srv_settings.login_cache_minutes,
+		"A password that was right is recognised for so many minutes without hashing it again; "
+		"one that was changed, and a user who was removed or disabled, are not. 0: each login is "
+		"hashed.",
+		NULL},
 	{"sessions_max", SETTING_NUMBER, TEXT(CONFIG_SESSIONS_MAX), 1, 1000000,
 		&srv_settings.sessions_max, "How many clients may be logged in or delivering at once.",
 		NULL},

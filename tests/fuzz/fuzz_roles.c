@@ -99,6 +99,7 @@ static void try_auth(struct cursor c)
 {
 	static struct auth *auth;
 	static int nowhere;
+	struct auth_options options = {.hostname = "fuzz"};
 	struct auth_role *role;
 	struct buf error = {0};
 
@@ -106,7 +107,8 @@ static void try_auth(struct cursor c)
 		char path[] = "/tmp/fuzz_roles.XXXXXX";
 
 		nowhere = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY) : -1;
-		auth = auth_new(l, nowhere, "fuzz", &error);
+		options.dirfd = nowhere;
+		auth = auth_new(l, &options, &error);
 		if (nowhere < 0 || rmdir(path) || !auth)
 			abort();
 	}
@@ -129,7 +131,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		return 1;
 	srv_settings.login_failure_delay = 0;
 	l = loop_new();
-	log_init("fuzz", LOG_LEVEL_ERROR, false);
+	log_init("fuzz", 0, false);
 	return l ? 0 : 1;
 }
 

@@ -43,6 +43,14 @@ def test_users_come_change_and_go(user):
     (("passwd", "nobody"), "x\n", "no user is named nobody"),
     (("del", "nobody"), "", "no user is named nobody"),
     (("import", "/nonexistent"), "", "/nonexistent: No such file"),
+    (("add", "new", "--secret"), "wonderland\n", "malformed secret"),
+    (("add", "new", "--secret"), "{SSHA}abcd\n", "cannot check"),
+    (("passwd", "zoe", "--secret"), "SCRAM-SHA-256$1:x\n", "malformed secret"),
+    (("disable", "nobody"), "", "no user is named nobody"),
+    (("enable", "nobody"), "", "no user is named nobody"),
+    (("grant", "nobody", "admin"), "", "no user is named nobody"),
+    (("grant", "zoe", "root"), "", "root is no right"),
+    (("revoke", "zoe", "disabled"), "", "disabled is no right"),
 ])
 def test_a_failure_says_why_with_status_1_and_changes_nothing(user, words, stdin, names):
     user("add", "zoe", stdin="one\n")
@@ -52,7 +60,8 @@ def test_a_failure_says_why_with_status_1_and_changes_nothing(user, words, stdin
     assert user("list")[1] == "zoe\n"
 
 
-@pytest.mark.parametrize("words", [(), ("frob",), ("add",), ("add", "a", "b"), ("list", "x")])
+@pytest.mark.parametrize("words", [(), ("frob",), ("add",), ("add", "a", "b"), ("list", "x"), ("grant", "a"), ("disable",),
+                                   ("add", "--secret", "a", "b"), ("del", "a", "--secret"), ("revoke", "a", "admin", "x")])
 def test_wrong_usage_has_status_2(user, words):
     status, out, err = user(*words)
     assert (status, out) == (2, "")
@@ -64,6 +73,31 @@ def test_help_is_on_standard_output(user):
         status, out, err = user(*words)
         assert (status, err) == (0, "")
         assert "import FILE" in out
+
+
+def test_rights_and_locks_are_listed_and_outlive_a_new_password(user):
+    user("add", "zoe", stdin="one\n")
+    kinds = user("list", "--long")[1].rstrip("\n").split("\t")[2]
+    assert kinds.split(",")[0] == "SCRAM-SHA-256"
+    assert user("grant", "ZOE", "admin") == (0, "", "")
+    assert user("disable", "zoe") == (0, "", "")
+    assert user("list", "--long")[1] == f"zoe\tadmin,disabled\t{kinds}\n"
+    assert user("passwd", "zoe", stdin="two\n") == (0, "", "")
+    assert user("import", "-", stdin=f"zoe:three\nanne:{SECRET}\n") == (0, "", "")
+    assert user("list", "--long")[1] == f"anne\t-\tSCRAM-SHA-256\nzoe\tadmin,disabled\t{kinds}\n"
+    assert user("revoke", "zoe", "admin") == (0, "", "")
+    assert user("enable", "zoe") == (0, "", "")
+    assert user("grant", "zoe", "lmtp") == (0, "", "")
+    assert user("list", "--long")[1].splitlines()[1] == f"zoe\tlmtp\t{kinds}"
+    assert user("list")[1] == "anne\nzoe\n"
+
+
+def test_a_secret_made_elsewhere_is_taken_and_listed(user):
+    with_commas = "{SCRAM-SHA-256}" + SECRET.split("$", 1)[1].replace(":", ",").replace("$", ",")
+    for name, secret in (("a", SECRET), ("b", with_commas)):
+        assert user("add", name, "--secret", stdin=secret + "\n") == (0, "", "")
+    assert user("passwd", "a", "--secret", stdin=with_commas) == (0, "", "")
+    assert user("list", "--long")[1] == "a\t-\tSCRAM-SHA-256\nb\t-\tSCRAM-SHA-256\n"
 
 
 def test_an_import_is_all_or_nothing_and_names_each_faulty_line(user, tmp_path):
@@ -195,3 +229,45 @@ def test_damaged_files_are_temporary_failures(fresh):
     with pytest.raises((AssertionError, smtplib.SMTPRecipientsRefused)) as refused:
         fresh.deliver("Subject: x\r\n\r\nx\r\n")
     assert "451" in str(refused.value)
+
+
+def test_a_password_that_looks_like_a_secret_can_be_imported(server):
+    server.cli("--data", str(server.data), "user", "import", "-", stdin="curly:{PLAIN}{SSHA}x\n")
+    assert login(server, "curly", "{SSHA}x") == "OK"
+
+
+def test_who_is_disabled_is_out_at_once_and_mail_still_comes_in(server):
+    server.add_user("locked")
+    assert login(server, "locked", server.password) == "OK"  # and known to the cache
+    server.cli("--data", str(server.data), "user", "disable", "locked")
+    assert "AUTHENTICATIONFAILED" in login(server, "locked", server.password)
+    server.deliver("Subject: x\r\n\r\nx\r\n", to=("locked",))
+    server.cli("--data", str(server.data), "user", "enable", "locked")
+    assert login(server, "locked", server.password) == "OK"
+
+
+def test_an_old_password_that_was_just_used_is_refused_after_a_change(server):
+    server.add_user("changed", "first word")
+    assert login(server, "changed", "first word") == "OK"
+    server.cli("--data", str(server.data), "user", "passwd", "changed", stdin="second word\n")
+    assert "AUTHENTICATIONFAILED" in login(server, "changed", "first word")
+    server.cli("--data", str(server.data), "user", "del", "changed")
+    assert "AUTHENTICATIONFAILED" in login(server, "changed", "second word")
+
+
+def test_a_user_file_that_vanished_or_was_cut_is_a_temporary_failure_until_it_is_back(fresh):
+    fresh.start()
+    assert login(fresh, "demo", fresh.password) == "OK"
+    path = fresh.data / "users.cdb"
+    good = path.read_bytes()
+    path.unlink()
+    for user in ("demo", "nobody"):
+        assert "UNAVAILABLE" in login(fresh, user, fresh.password)
+    for size in (0, 100, len(good) // 2, len(good) - 1):
+        (fresh.data / "cut").write_bytes(good[:size])
+        (fresh.data / "cut").rename(path)
+        for user in ("demo", "nobody"):
+            assert "UNAVAILABLE" in login(fresh, user, fresh.password), size
+    (fresh.data / "cut").write_bytes(good)
+    (fresh.data / "cut").rename(path)
+    assert login(fresh, "demo", fresh.password) == "OK"

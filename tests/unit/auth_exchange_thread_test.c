@@ -82,16 +82,26 @@ static void answered(struct auth_exchange *x, void *arg, const struct auth_answe
 	}
 }
 
+static const struct auth_client here = {.secure = true};
+
+static struct auth *new_auth(struct loop *l, struct buf *error_r)
+{
+	const struct auth_options options = {
+		.dirfd = data_fd, .hostname = "mail.example", .cache_seconds = 600};
+
+	return auth_new(l, &options, error_r);
+}
+
 static void start(struct auth *a, struct client *c, int i)
 {
 	char name[2] = {(char)('a' + i % USERS), '\0'};
 
 	*c = (struct client){.due = 1, .want_ok = i % 3 != 0, .scram = i % 2};
 	if (i % 5 == 0)
-		c->x = auth_sasl(a, "imap", true, STR("::1"),
+		c->x = auth_sasl(a, &here,
 			c->scram ? STR("SCRAM-SHA-256") : STR("PLAIN"), STR_NULL, answered, c);
 	else
-		c->x = auth_login(a, "imap", true, STR("::1"), str_from(name),
+		c->x = auth_login(a, &here, str_from(name),
 			c->want_ok ? str_from(name) : STR("wrong"), answered, c);
 	assert_non_null(c->x);
 }
@@ -101,7 +111,7 @@ static void every_exchange_gets_its_own_answer_while_users_change(void **state)
 	struct client clients[AT_ONCE];
 	struct loop *l = loop_new();
 	struct buf error = {0};
-	struct auth *a = auth_new(l, data_fd, "mail.example", &error);
+	struct auth *a = new_auth(l, &error);
 
 	(void)state;
 	assert_non_null(a);
@@ -138,7 +148,7 @@ static void exchanges_may_end_before_or_after_auth_itself(void **state)
 	for (int round = 0; round < 3; round++) {
 		struct loop *l = loop_new();
 		struct buf error = {0};
-		struct auth *a = auth_new(l, data_fd, "mail.example", &error);
+		struct auth *a = new_auth(l, &error);
 
 		assert_non_null(a);
 		for (int i = 0; i < AT_ONCE; i++)

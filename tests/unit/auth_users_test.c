@@ -15,6 +15,7 @@
 
 #include "core/auth/user_edit.h"
 #include "core/auth/user_file.h"
+#include "core/auth/user_value.h"
 #include "core/auth/users.h"
 #include "core/lib/file.h"
 
@@ -89,20 +90,37 @@ static void names_are_made_small_and_odd_ones_refused(void **state)
 	buf_free(&b);
 }
 
-static void without_files_there_are_no_users_but_accounts_cannot_be_looked_up(void **state)
+/* The secret that a password is checked against; users_find_password() with its line read. */
+static int users_find(struct users *u, struct str name, struct user_secret *secret_r)
+{
+	struct buf line = {0};
+	int rc = users_find_password(u, name, &line);
+
+	if (rc == 1)
+		assert_int_equal(user_secret_parse(buf_str(&line), secret_r), 0);
+	buf_wipe(&line);
+	return rc;
+}
+
+static void without_files_nobody_can_be_looked_up(void **state)
 {
 	struct users *u = users_open(dirfd_);
 	struct accounts *a = accounts_open(dirfd_);
 	struct user_secret s;
 
 	(void)state;
-	assert_int_equal(users_find(u, STR("alice"), &s), 0);
+	assert_int_equal(users_find(u, STR("alice"), &s), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(users_find(u, STR("a/b"), &s), -1);
 	assert_int_equal(accounts_find(a, STR("alice")), -1);
 	assert_int_equal(errno, ENOENT);
 	put("alice", "secret");
 	assert_int_equal(users_find(u, STR("alice"), &s), 1);
 	assert_int_equal(accounts_find(a, STR("alice")), 1);
 	assert_int_equal(accounts_find(a, STR("bob")), 0);
+	assert_int_equal(unlinkat(dirfd_, USERS_FILE, 0), 0);
+	assert_int_equal(users_find(u, STR("alice"), &s), -1);
+	assert_int_equal(users_find(u, STR("bob"), &s), -1);
 	users_close(&u);
 	accounts_close(&a);
 	assert_null(u);
@@ -220,6 +238,107 @@ static void a_malformed_secret_is_not_an_absent_user(void **state)
 	users_close(&u);
 }
 
+static const struct {
+	const char *value;
+	unsigned flags, set, clear;
+	const char *changed;
+} flags[] = {
+	{"A$1", 0, 0, 0, "A$1"},
+	{"A$1", 0, USER_ADMIN, 0, "A$1\nFLAGS$admin"},
+	{"A$1\nFLAGS$admin", USER_ADMIN, USER_DISABLED, 0, "A$1\nFLAGS$admin,disabled"},
+	{"A$1\nFLAGS$admin,disabled", USER_ADMIN | USER_DISABLED, 0, USER_ADMIN, "A$1\nFLAGS$disabled"},
+	{"A$1\nFLAGS$admin\nB$2", USER_ADMIN, 0, USER_ADMIN, "A$1\nB$2"},
+	{"FLAGS$admin\nB$2", USER_ADMIN, USER_LMTP, USER_ADMIN, "B$2\nFLAGS$lmtp"},
+	{"FLAGS$admin", USER_ADMIN, USER_ADMIN, 0, "\nFLAGS$admin"},
+	{"A$1\nFLAGS$future,admin,admins", USER_ADMIN, 0, USER_ADMIN, "A$1\nFLAGS$future,admins"},
+	{"A$1\nFLAGS$future", 0, USER_LMTP, USER_LMTP, "A$1\nFLAGS$future"},
+	{"A$1\nXFLAGS$admin", 0, 0, 0, "A$1\nXFLAGS$admin"},
+	{"A$1\nFLAGS", 0, USER_LMTP, 0, "A$1\nFLAGS\nFLAGS$lmtp"},
+};
+
+static void flags_come_and_go_and_unknown_words_stay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct buf out = {0};
+
+		assert_int_equal(user_value_flags(str_from(flags[i].value)), flags[i].flags);
+		assert_int_equal(user_value_set_flags(str_from(flags[i].value), flags[i].set,
+			flags[i].clear, &out), 0);
+		if (!str_eq(buf_str(&out), str_from(flags[i].changed)))
+			print_error("case %zu: %.*s\n", i, (int)out.len, buf_str(&out).p);
+		assert_true(str_eq(buf_str(&out), str_from(flags[i].changed)));
+		buf_free(&out);
+	}
+}
+
+static void a_new_password_keeps_the_flags_and_a_disabled_user_is_no_user(void **state)
+{
+	struct users *u = users_open(dirfd_);
+	struct buf error = {0}, value = {0}, line = {0};
+	struct user_secret s;
+	struct user_edit e;
+	unsigned got = 0;
+
+	(void)state;
+	put("alice", "first");
+	assert_int_equal(user_edit_begin(&e, dirfd_, true, &error), 0);
+	assert_int_equal(user_value_set_flags(user_edit_get(&e, STR("alice")),
+		USER_DISABLED | USER_ADMIN, 0, &value), 0);
+	assert_int_equal(user_edit_replace(&e, STR("alice"), buf_str(&value)), 0);
+	assert_int_equal(user_edit_save(&e, &error), 0);
+	user_edit_end(&e);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(users_find(u, STR("alice"), &s), 0);
+		assert_int_equal(users_find_line(u, STR("alice"), "SCRAM-SHA-256", &line), 0);
+		assert_int_equal(users_find_flags(u, STR("alice"), &got), 1);
+		assert_int_equal(got, USER_DISABLED | USER_ADMIN);
+		assert_int_equal(users_find_flags(u, STR("bob"), &got), 0);
+		put("alice", "second");
+	}
+	users_close(&u);
+	buf_wipe(&value);
+	buf_free(&line);
+}
+
+static const struct {
+	const char *secret, *value; /* NULL: refused */
+} secrets[] = {
+#define SALT "W22ZaJ0SNY7soEsUEjb6gQ=="
+#define STORED "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+#define SERVER "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define VALUE "SCRAM-SHA-256$4096:" SALT "$" STORED ":" SERVER
+	{VALUE, VALUE},
+	{"{SCRAM-SHA-256}4096," SALT "," STORED "," SERVER, VALUE},
+	{"{SCRAM-SHA-256}" VALUE, VALUE},
+	{"{SCRAM-SHA-256}4096," SALT "," STORED, NULL},
+	{"{SCRAM-SHA-256}4096," SALT "," STORED "," SERVER ",", NULL},
+	{"{SCRAM-SHA-256}10," SALT "," STORED "," SERVER, NULL},
+	{"{SCRAM-SHA-256}", NULL},
+	{"{SCRAM-SHA-256", NULL},
+	{"{NOSUCH}x", NULL},
+	{"{}x", NULL},
+	{"", NULL},
+	{"SCRAM-SHA-1$4096:x", NULL},
+};
+
+static void secrets_of_other_servers_are_taken_or_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		struct buf out = {0};
+		const char *wrong = user_value_take(str_from(secrets[i].secret), &out);
+
+		assert_int_equal(!wrong, secrets[i].value != NULL);
+		if (!wrong)
+			assert_true(str_eq(buf_str(&out), str_from(secrets[i].value)));
+		buf_free(&out);
+	}
+	assert_true(user_value_is_secret(STR("{SSHA}x")) && user_value_is_secret(STR("scram-sha-1")));
+	assert_false(user_value_is_secret(STR("{ssha}x")) || user_value_is_secret(STR("{}x")) ||
+		user_value_is_secret(STR("x{SSHA}")) || user_value_is_secret(STR("")));
+}
+
 static void only_one_writer_at_a_time(void **state)
 {
 	struct buf error = {0};
@@ -242,12 +361,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_made_small_and_odd_ones_refused),
-		WITH_DIR(without_files_there_are_no_users_but_accounts_cannot_be_looked_up),
+		WITH_DIR(without_files_nobody_can_be_looked_up),
 		WITH_DIR(a_replaced_file_is_noticed),
 		WITH_DIR(files_have_their_modes_and_only_users_holds_secrets),
 		WITH_DIR(damage_is_never_taken_for_an_absent_name),
 		WITH_DIR(a_damaged_file_is_not_overwritten),
 		WITH_DIR(a_malformed_secret_is_not_an_absent_user),
+		cmocka_unit_test(flags_come_and_go_and_unknown_words_stay),
+		WITH_DIR(a_new_password_keeps_the_flags_and_a_disabled_user_is_no_user),
+		cmocka_unit_test(secrets_of_other_servers_are_taken_or_refused),
 		WITH_DIR(only_one_writer_at_a_time),
 	};
 

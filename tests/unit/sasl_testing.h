@@ -28,7 +28,8 @@ struct world {
 	struct auth *auth;
 	int answers;
 	enum prelogin_auth status;
-	char data[200], account[200], mechanism[32];
+	struct auth_client client; /* of start() and say(): IMAP, secure */
+	char data[200], account[200], actor[200], mechanism[32];
 };
 
 static inline void keep(char to[200], struct str s)
@@ -47,6 +48,7 @@ static inline void answered(struct auth_exchange *x, void *arg, const struct aut
 	w->status = a->status;
 	keep(w->data, a->data);
 	keep(w->account, a->account);
+	keep(w->actor, a->actor);
 	strcpy(w->mechanism, a->mechanism);
 }
 
@@ -62,14 +64,26 @@ static inline void put_user(struct world *w, const char *name, const char *more)
 	assert_int_equal(user_secret_make(STR("wonderland"), 4096, &s), 0);
 	assert_int_equal(user_secret_format(&s, &text), 0);
 	assert_int_equal(buf_adds(&text, more), 0);
-	assert_int_equal(user_edit_put(&e, str_from(name), buf_str(&text)), 0);
+	assert_int_equal(user_edit_replace(&e, str_from(name), buf_str(&text)), 0);
 	assert_int_equal(user_edit_save(&e, &error), 0);
 	user_edit_end(&e);
 	buf_free(&text);
 }
 
+static inline void remove_user(struct world *w, const char *name)
+{
+	struct buf error = {0};
+	struct user_edit e;
+
+	assert_int_equal(user_edit_begin(&e, w->dirfd, true, &error), 0);
+	assert_int_equal(user_edit_remove(&e, str_from(name)), 0);
+	assert_int_equal(user_edit_save(&e, &error), 0);
+	user_edit_end(&e);
+}
+
 static inline int begin(void **state)
 {
+	struct auth_options options = {.hostname = "mail.example", .cache_seconds = 600};
 	static struct world w;
 	struct buf error = {0};
 
@@ -81,7 +95,9 @@ static inline int begin(void **state)
 	put_user(&w, "alice", "");
 	put_user(&w, "bob", "");
 	w.loop = loop_new();
-	w.auth = auth_new(w.loop, w.dirfd, "mail.example", &error);
+	w.client.secure = true;
+	options.dirfd = w.dirfd;
+	w.auth = auth_new(w.loop, &options, &error);
 	assert_non_null(w.auth);
 	*state = &w;
 	return 0;
@@ -110,21 +126,19 @@ static inline void wait_answer(struct world *w)
 }
 
 /* A message to the mechanism as its initial response (.p NULL: none); x stays open. */
-static inline struct auth_exchange *start(struct world *w, const char *mechanism, bool secure,
-	struct str message)
+static inline struct auth_exchange *start(struct world *w, const char *mechanism, struct str message)
 {
-	struct auth_exchange *x = auth_sasl(w->auth, "imap", secure, STR("127.0.0.1"),
-		str_from(mechanism), message, answered, w);
+	struct auth_exchange *x = auth_sasl(w->auth, &w->client, str_from(mechanism), message, answered,
+		w);
 
 	assert_non_null(x);
 	wait_answer(w);
 	return x;
 }
 
-static inline enum prelogin_auth say(struct world *w, const char *mechanism, bool secure,
-	struct str message)
+static inline enum prelogin_auth say(struct world *w, const char *mechanism, struct str message)
 {
-	struct auth_exchange *x = start(w, mechanism, secure, message);
+	struct auth_exchange *x = start(w, mechanism, message);
 
 	auth_end(&x);
 	return w->status;

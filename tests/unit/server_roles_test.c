@@ -15,6 +15,7 @@
 
 #include "core/lib/file.h"
 #include "core/lib/log.h"
+#include "core/auth/user_edit.h"
 #include "core/server/auth_role.h"
 #include "core/server/gate.h"
 #include "core/server/mail.h"
@@ -474,7 +475,9 @@ static char auth_path[] = "/tmp/satchel-auth-XXXXXX";
 
 static int auth_setup(void **state)
 {
+	struct auth_options options = {.hostname = "mail.example.org"};
 	struct buf error = {0};
+	struct user_edit e;
 
 	(void)state;
 	memcpy(auth_path + sizeof(auth_path) - 7, "XXXXXX", 6);
@@ -482,7 +485,11 @@ static int auth_setup(void **state)
 		return -1;
 	l = loop_new();
 	auth_dir = open(auth_path, O_RDONLY | O_DIRECTORY);
-	auth = auth_new(l, auth_dir, "mail.example.org", &error);
+	assert_int_equal(user_edit_begin(&e, auth_dir, true, &error), 0);
+	assert_int_equal(user_edit_save(&e, &error), 0);
+	user_edit_end(&e);
+	options.dirfd = auth_dir;
+	auth = auth_new(l, &options, &error);
 	if (!auth)
 		return -1;
 	auth_role = auth_role_new(l, auth);
@@ -499,6 +506,9 @@ static int auth_teardown(void **state)
 	loop_free(&l);
 	close(auth_gate);
 	close(auth_mail);
+	unlinkat(auth_dir, "users.cdb", 0);
+	unlinkat(auth_dir, "accounts.cdb", 0);
+	unlinkat(auth_dir, "users.lock", 0);
 	close(auth_dir);
 	rmdir(auth_path);
 	return 0;
@@ -512,6 +522,8 @@ static void start_login(uint64_t id)
 	buf_put8(&frame, SRV_IMAP);
 	buf_put8(&frame, SRV_SECURE);
 	buf_putstr(&frame, STR("127.0.0.1"));
+	for (int i = 0; i < 4; i++)
+		buf_putstr(&frame, STR(""));
 	buf_put8(&frame, 0);
 	buf_putstr(&frame, STR("nobody"));
 	buf_putstr(&frame, STR("pw"));

@@ -3,7 +3,8 @@
 
 static enum prelogin_auth anonymous(struct world *w)
 {
-	return say(w, "ANONYMOUS", false, STR("trace"));
+	w->client.secure = false;
+	return say(w, "ANONYMOUS", STR("trace"));
 }
 
 static void without_the_user_anonymous_nobody_comes_in(void **state)

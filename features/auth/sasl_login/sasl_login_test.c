@@ -3,8 +3,10 @@
 
 static enum prelogin_auth login(struct world *w, bool secure, struct str user, struct str password)
 {
-	struct auth_exchange *x = start(w, "login", secure, STR_NULL);
+	struct auth_exchange *x;
 
+	w->client.secure = secure;
+	x = start(w, "login", STR_NULL);
 	if (w->status == PRELOGIN_AUTH_CONTINUE) {
 		assert_string_equal(w->data, "Username:");
 		auth_step(x, user);

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: 0BSD
+# musl has it in libc.
+host-libs += -lcrypt
