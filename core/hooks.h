@@ -27,6 +27,13 @@ struct delivery;
 struct imap_session;
 struct imap_cmd;
 struct imap_command;
+struct imap_enable;
+struct imap_fetch_word;
+struct imap_modifier;
+struct imap_pick;
+struct imap_search_word;
+struct imap_status_item;
+struct message;
 struct confine;
 struct confine_call;
 
@@ -108,6 +115,12 @@ struct feature {
 	/* ---- tables, each ended by an entry whose name (key) is NULL ---- */
 	const struct imap_command *imap_commands;
 	const struct imap_capability *imap_capabilities;
+	/* Words in commands of core (core/imap/extend.h). */
+	const struct imap_enable *imap_enables;
+	const struct imap_modifier *imap_modifiers;
+	const struct imap_status_item *imap_status_items;
+	const struct imap_fetch_word *imap_fetch_words;
+	const struct imap_search_word *imap_search_words;
 	const struct sasl_mech *sasl_mechs;
 	const struct password_scheme *password_schemes; /* kind NULL ends it */
 	const struct setting *settings;
@@ -164,6 +177,22 @@ struct feature {
 	/* After a session's input or a mailbox change left something to announce while no command runs
 	 * (IDLE).  DONE: announced. */
 	enum hook_result (*imap_pending)(struct imap_session *s);
+	/* A command turned on what was off (enum imap_enabled); what is said here stands before the
+	 * command's own answers. */
+	void (*imap_enabled)(struct imap_session *s, unsigned fresh);
+	/* SELECT said all that it says itself.  DONE: the feature goes on in steps, and then calls
+	 * imap_select_reply(). */
+	enum hook_result (*imap_selected)(struct imap_session *s, struct imap_cmd *c);
+	/* A FETCH of these messages is well-formed and about to begin.  The feature may put a step of its
+	 * own in front of c->step.  NULL, or what is wrong (for imap_bad()). */
+	const char *(*imap_fetch)(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *pick);
+	/* Appends " NAME value" to a FETCH answer that the server gives unasked. */
+	void (*imap_told)(struct imap_session *s, struct buf *out, const struct message *m);
+	/* Expunged messages are about to be told, or (not allowed) held back.  DONE: told in another
+	 * form. */
+	enum hook_result (*imap_expunges)(struct imap_session *s, bool allowed);
+	/* Appends the response code of a command that removed messages of the selected mailbox. */
+	void (*imap_removed)(struct imap_session *s, struct buf *code);
 	/* In the gate: a command before login that core does not know (ID, STARTTLS).  DONE: answered
 	 * in p->out (imap_tagged() ends it).  args stands after the name. */
 	enum hook_result (*imap_gate)(struct prelogin *p, struct str tag, struct str name,

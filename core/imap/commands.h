@@ -105,6 +105,8 @@ bool imap_match(struct str pattern, struct str name);
 void imap_add_status(struct imap_session *s, const struct mailbox *m, unsigned items);
 /* "(MESSAGES UNSEEN ...)".  0, or -1: an item that is unknown, or none. */
 int imap_parse_status_items(struct cursor *c, unsigned *items_r);
+/* What asking for them turns on (enum imap_enabled). */
+unsigned imap_status_enables(unsigned items);
 
 /* Is this word among the capabilities of core and features in any state? */
 bool imap_has_capability(const char *word);

@@ -47,10 +47,21 @@ static int add_copyuid(struct buf *out, const struct mailbox *to, const struct c
 	return rc || out->failed ? -1 : 0;
 }
 
+/* RFC 6851 4.3: before the EXPUNGEs */
+static void tell_moved(struct imap_session *s, const struct buf *code)
+{
+	struct buf line = {0};
+
+	buf_addv(&line, "OK [", buf_str(code).p, "] Moved", NULL);
+	buf_addc(&line, 0);
+	imap_untagged(s, line.failed || code->failed ? "OK Moved" : buf_str(&line).p);
+	buf_free(&line);
+}
+
 static void reply_copied(struct imap_session *s, struct imap_cmd *c, const struct mailbox *to,
 	const struct copy *cp, bool move)
 {
-	struct buf code = {0}, line = {0};
+	struct buf code = {0};
 	const char *text = move ? "MOVE completed" : "COPY completed";
 
 	/* The messages are there; a COPYUID that finds no memory is left out. */
@@ -59,13 +70,13 @@ static void reply_copied(struct imap_session *s, struct imap_cmd *c, const struc
 		goto free_code;
 	}
 	buf_addc(&code, 0);
-	if (move) { /* RFC 6851 4.3: before the EXPUNGEs */
-		buf_addv(&line, "OK [", buf_str(&code).p, "] Moved", NULL);
-		buf_addc(&line, 0);
-		imap_untagged(s, line.failed ? "OK Moved" : buf_str(&line).p);
+	if (move) {
+		tell_moved(s, &code);
+		buf_clear(&code);
+		imap_reply(s, c, IMAP_OK, imap_removed_code(s, &code), text);
+	} else {
+		imap_reply(s, c, IMAP_OK, code.failed ? NULL : buf_str(&code).p, text);
 	}
-	imap_reply(s, c, IMAP_OK, move || code.failed ? NULL : buf_str(&code).p, text);
-	buf_free(&line);
 free_code:
 	buf_free(&code);
 }

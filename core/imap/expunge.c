@@ -80,12 +80,28 @@ void imap_expunge_deleted(struct imap_session *s, struct imap_cmd *c, const stru
 	expunge_step(s, c);
 }
 
+const char *imap_removed_code(struct imap_session *s, struct buf *code)
+{
+	FEATURE_EACH (f) {
+		if (f->imap_removed && !code->len)
+			f->imap_removed(s, code);
+	}
+	if (!code->len || buf_addc(code, 0))
+		return NULL;
+	return buf_str(code).p;
+}
+
 static void expunge_done(struct imap_session *s, struct imap_cmd *c, int error)
 {
+	const struct expunge *e = c->state;
+	struct buf code = {0};
+
 	if (error)
 		imap_reply_errno(s, c, error);
 	else
-		imap_reply(s, c, IMAP_OK, NULL, "EXPUNGE completed");
+		imap_reply(s, c, IMAP_OK, e->uids.n ? imap_removed_code(s, &code) : NULL,
+			"EXPUNGE completed");
+	buf_free(&code);
 }
 
 void imap_expunge_run(struct imap_session *s, struct imap_cmd *c)

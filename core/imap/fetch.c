@@ -138,14 +138,27 @@ static bool was_marked(struct fetch *f)
 	return f->at_marked < f->n_marked && f->marked[f->at_marked] == f->content.m.uid;
 }
 
-/* The answer tells the flags that it changed, asked for or not. */
-static void say_seen(struct imap_session *s, struct fetch *f)
+static void say_too(struct imap_session *s, struct fetch *f, enum fetch_what what)
 {
-	if (!was_marked(f) || f->items.once & 1u << FETCH_FLAGS)
+	if (f->items.once & 1u << what)
 		return;
 	if (f->items_said)
 		buf_addc(imap_out(s), ' ');
-	fetch_add_item(s, imap_out(s), &f->content, &(struct fetch_item){.what = FETCH_FLAGS});
+	f->items_said = true;
+	fetch_add_item(s, imap_out(s), &f->content, &(struct fetch_item){.what = what});
+}
+
+/* The answer tells the flags that it changed, asked for or not. */
+static void say_seen(struct imap_session *s, struct fetch *f)
+{
+	if (!was_marked(f))
+		return;
+	say_too(s, f, FETCH_FLAGS);
+	if (!(s->enabled & IMAP_ENABLED_CONDSTORE))
+		return;
+	say_too(s, f, FETCH_UID); /* RFC 7162 3.2.4 */
+	if (!f->items.enables)
+		imap_add_told(s, imap_out(s), &f->content.m);
 }
 
 /* A body that could not be read was not seen. */
@@ -293,6 +306,36 @@ static void fetch_step(struct imap_session *s, struct imap_cmd *c)
 	}
 }
 
+/* SP items [SP "(" modifiers ")"] (RFC 4466 2.4).  NULL, or what is wrong. */
+static const char *parse_arguments(struct imap_session *s, struct imap_cmd *c, struct fetch *f)
+{
+	const struct imap_fetch_word *implied = NULL;
+	const char *wrong;
+
+	wrong = fetch_parse_items(&c->args, c->arena, c->uid, &f->items);
+	if (!wrong && !cursor_done(&c->args))
+		wrong = imap_parse_modifiers(s, c, IMAP_AT_FETCH, &implied);
+	if (!wrong && implied)
+		wrong = fetch_add_word(&f->items, c->arena, implied);
+	if (wrong)
+		return wrong;
+	c->enables |= f->items.enables;
+	f->pick.next = c->next;
+	f->pick.modseq = c->modseq;
+	return imap_parse_end(&c->args) ? "something follows the items" : NULL;
+}
+
+static const char *ask_features(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *pick)
+{
+	const char *wrong = NULL;
+
+	FEATURE_EACH (feature) {
+		if (!wrong && feature->imap_fetch)
+			wrong = feature->imap_fetch(s, c, pick);
+	}
+	return wrong;
+}
+
 void imap_fetch_run(struct imap_session *s, struct imap_cmd *c)
 {
 	struct fetch *f = arena_alloc(c->arena, sizeof(*f));
@@ -304,14 +347,18 @@ void imap_fetch_run(struct imap_session *s, struct imap_cmd *c)
 	}
 	if (imap_pick_parse(&f->pick, s, c))
 		return;
-	wrong = fetch_parse_items(&c->args, c->arena, c->uid, &f->items);
-	if (wrong) {
-		imap_bad(s, c, wrong);
-		return;
-	}
+	wrong = parse_arguments(s, c, f);
 	f->content.store = s->base.mail->store;
 	c->state = f;
 	c->cleanup = fetch_cleanup;
 	c->step = fetch_step;
-	fetch_step(s, c);
+	if (!wrong)
+		wrong = ask_features(s, c, &f->pick);
+	if (wrong) {
+		c->step = NULL;
+		imap_bad(s, c, wrong);
+		return;
+	}
+	imap_enable(s, c->enables);
+	c->step(s, c);
 }

@@ -5,6 +5,7 @@
 /* FETCH (RFC 3501 6.4.5, RFC 9051 6.4.5): what its files share. */
 
 #include "core/imap/content.h"
+#include "core/imap/extend.h"
 #include "core/imap/message.h"
 
 enum fetch_section_text {
@@ -29,6 +30,7 @@ enum fetch_what {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
 	FETCH_BODYSTRUCTURE, /* those before are asked for once, the rest as often as one likes */
 	FETCH_SECTION, FETCH_BINARY, FETCH_BINARY_SIZE,
+	FETCH_WORD, /* a feature's */
 };
 
 struct fetch_item {
@@ -37,12 +39,14 @@ struct fetch_item {
 	uint32_t start, length; /* of <start.length> */
 	struct fetch_section section;
 	struct str label;       /* "BODY[1.MIME]<0>" as the answer says it */
+	const struct imap_fetch_word *word;
 };
 
 struct fetch_items {
 	struct fetch_item *v;
 	size_t n, cap;
 	unsigned once;  /* bits of enum fetch_what */
+	unsigned enables; /* enum imap_enabled */
 	bool sets_seen; /* RFC 9051 6.4.5: BODY[...] without PEEK sets \Seen */
 };
 
@@ -54,9 +58,11 @@ struct fetch_items {
 
 /* ---- fetch_parse.c ---- */
 
-/* What follows the sequence set; uid adds UID in front.  NULL, or what was wrong with it (for
+/* The items that follow the sequence set, with the SP in front; uid adds UID.  NULL, or what was wrong with it (for
  * imap_bad). */
 const char *fetch_parse_items(struct cursor *c, struct arena *a, bool uid, struct fetch_items *items_r);
+/* Adds a feature's item if it is not among them.  NULL, or what went wrong. */
+const char *fetch_add_word(struct fetch_items *items, struct arena *a, const struct imap_fetch_word *word);
 
 /* ---- fetch_section.c ---- */
 

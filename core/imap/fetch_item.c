@@ -139,6 +139,9 @@ int fetch_add_item(struct imap_session *s, struct buf *out, struct imap_content 
 		if (add_binary_size(out, x, item))
 			return -1;
 		break;
+	case FETCH_WORD:
+		item->word->add(out, &x->m);
+		break;
 	case FETCH_SECTION:
 	case FETCH_BINARY:
 		break; /* fetch_open_literal() */

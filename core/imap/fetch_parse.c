@@ -161,9 +161,27 @@ static const char *add_bracketed(struct cursor *c, struct arena *a, struct fetch
 	return wrong;
 }
 
+const char *fetch_add_word(struct fetch_items *items, struct arena *a, const struct imap_fetch_word *word)
+{
+	struct fetch_item *item;
+
+	for (size_t i = 0; i < items->n; i++) {
+		if (items->v[i].word == word)
+			return NULL;
+	}
+	item = item_new(items, a);
+	if (!item)
+		return NO_MEMORY;
+	item->what = FETCH_WORD;
+	item->word = word;
+	items->enables |= word->enables;
+	return NULL;
+}
+
 static const char *parse_item(struct cursor *c, struct arena *a, struct str name, struct fetch_items *items)
 {
 	bool bracket = cursor_accept(c, '[');
+	const struct imap_fetch_word *word;
 
 	if (items->n >= FETCH_ITEMS_MAX)
 		return "too many items";
@@ -177,7 +195,8 @@ static const char *parse_item(struct cursor *c, struct arena *a, struct str name
 		return simple[i].items ? add_simple(items, a, simple[i].items)
 				       : add_rfc822(items, a, &simple[i]);
 	}
-	return "unknown item";
+	word = bracket ? NULL : imap_fetch_word_find(name);
+	return word ? fetch_add_word(items, a, word) : "unknown item";
 }
 
 static const char *parse_list(struct cursor *c, struct arena *a, struct fetch_items *items)
@@ -214,8 +233,5 @@ const char *fetch_parse_items(struct cursor *c, struct arena *a, bool uid, struc
 		return wrong;
 	if (imap_parse_sp(c))
 		return "expected items after the set";
-	wrong = cursor_accept(c, '(') ? parse_list(c, a, items_r) : parse_one(c, a, items_r);
-	if (wrong)
-		return wrong;
-	return imap_parse_end(c) ? "something follows the items" : NULL;
+	return cursor_accept(c, '(') ? parse_list(c, a, items_r) : parse_one(c, a, items_r);
 }

@@ -45,11 +45,18 @@ struct imap_cmd {
 	struct str tag, name;
 	const struct imap_command *command;
 	bool uid;
+	unsigned enables;     /* enum imap_enabled: what its words turn on, once it proves well-formed */
 	struct cursor args;   /* after the name; stands at SP or at the end */
 	struct arena *arena;  /* reset after the command; may be kept across steps */
 	void (*step)(struct imap_session *s, struct imap_cmd *c);
 	void *state;          /* the command's own, in the arena */
 	void (*cleanup)(struct imap_cmd *c); /* always called once when the command ends, also by a hang-up */
+	/* Set by modifiers (extend.h), for FETCH: first sequence number >= seq that is meant, 0 = none;
+	 * for STORE: is the message left as it is?  And the response code of the tagged reply, or NULL. */
+	uint64_t modseq;
+	uint32_t (*next)(const struct view *v, uint32_t seq, uint64_t modseq);
+	bool (*leaves)(struct imap_session *s, struct imap_cmd *c, uint32_t seq, const struct message *m);
+	const char *(*code)(struct imap_session *s, struct imap_cmd *c);
 };
 
 enum imap_status { IMAP_OK, IMAP_NO, IMAP_BAD };
@@ -135,6 +142,8 @@ void imap_yield(struct imap_session *s);
 void imap_add_capabilities(struct buf *out, enum imap_state state, const struct prelogin *p);
 /* "* BYE text", then close. */
 void imap_bye(struct imap_session *s, const char *code, const char *text);
+/* Ends a SELECT that a feature went on with (hooks.h, imap_selected). */
+void imap_select_reply(struct imap_session *s, struct imap_cmd *c);
 /* Selects nothing any more (closes the view, tells observers); without EXPUNGE. */
 void imap_unselect(struct imap_session *s);
 

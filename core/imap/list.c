@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/imap/extend.h"
+
 #define SLICE 256
 #define SLICE_COST (1 << 20) /* bytes of names times bytes of patterns: what matching may take at worst */
 #define PATTERNS_MAX 100
@@ -401,6 +403,7 @@ static void list_or_lsub(struct imap_session *s, struct imap_cmd *c, bool lsub)
 		imap_bad(s, c, wrong);
 		return;
 	}
+	imap_enable(s, imap_status_enables(l->status));
 	/* RFC 3501 6.3.8: an empty pattern asks for the separator. */
 	if (!l->extended && l->patterns.n == 1 && l->patterns.v[0].len == l->reference.len) {
 		buf_addv(imap_out(s), lsub ? "* LSUB" : "* LIST", " (\\Noselect) \"/\" \"\"\r\n", NULL);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "core/imap/extend.h"
 #include "core/imap/message.h"
 
 #define ALL_FLAGS (MESSAGE_SEEN | MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DELETED | MESSAGE_DRAFT)
@@ -89,23 +90,54 @@ static void show_selected(struct imap_session *s, const struct mailbox *m)
 		add_code(s, "UNSEEN", unseen, "First unseen message");
 	add_code(s, "UIDVALIDITY", mailbox_uidvalidity(m), "UIDs are valid");
 	add_code(s, "UIDNEXT", mailbox_uidnext(m), "Predicted next UID");
-	if (imap_has_capability("CONDSTORE")) /* RFC 7162 3.1.2.1 */
-		add_code(s, "HIGHESTMODSEQ", mailbox_highestmodseq(m), "Highest");
 	if (rev2)
 		imap_add_list_line(s, m);
 }
 
+/* SP mailbox [SP "(" parameters ")"] (RFC 4466 2.1).  NULL, or what is wrong. */
+static const char *parse_select(struct imap_session *s, struct imap_cmd *c, struct str *name_r)
+{
+	const char *wrong = NULL;
+
+	if (imap_parse_sp(&c->args) || imap_parse_mailbox(&c->args, c->arena, name_r))
+		return "Expected a mailbox name";
+	if (!cursor_done(&c->args))
+		wrong = imap_parse_modifiers(s, c, IMAP_AT_SELECT, NULL);
+	if (wrong)
+		return wrong;
+	return imap_parse_end(&c->args) ? "Something follows the parameters" : NULL;
+}
+
+void imap_select_reply(struct imap_session *s, struct imap_cmd *c)
+{
+	imap_reply(s, c, IMAP_OK, s->readonly ? "READ-ONLY" : "READ-WRITE", "Selected");
+}
+
+static bool features_go_on(struct imap_session *s, struct imap_cmd *c)
+{
+	FEATURE_EACH (f) {
+		if (f->imap_selected && f->imap_selected(s, c) == HOOK_DONE)
+			return true;
+	}
+	return false;
+}
+
 static void select_or_examine(struct imap_session *s, struct imap_cmd *c, bool readonly)
 {
+	const char *wrong;
 	struct mailbox *m;
 	struct str name;
 
-	if (parse_one_name(s, c, &name))
+	wrong = parse_select(s, c, &name);
+	if (wrong) {
+		imap_bad(s, c, wrong);
 		return;
+	}
 	if (s->view) {
 		imap_unselect(s);
 		imap_untagged(s, "OK [CLOSED] The previous mailbox is closed"); /* RFC 9051 7.1 */
 	}
+	imap_enable(s, c->enables);
 	m = mailbox_find(s->account, name);
 	if (!m) {
 		imap_barrier(s, account_lsn(s->account));
@@ -122,7 +154,8 @@ static void select_or_examine(struct imap_session *s, struct imap_cmd *c, bool r
 	view_notify(s->view, imap_view_changed, s);
 	imap_barrier(s, mailbox_lsn(m));
 	show_selected(s, m);
-	imap_reply(s, c, IMAP_OK, readonly ? "READ-ONLY" : "READ-WRITE", "Selected");
+	if (!features_go_on(s, c))
+		imap_select_reply(s, c);
 }
 
 static void select_run(struct imap_session *s, struct imap_cmd *c)

@@ -24,6 +24,10 @@ struct imap_pick {
 	bool uid;
 	size_t range;        /* the one being walked */
 	uint32_t seq, last;  /* next sequence number of it, and its last; 0: range not begun */
+	bool star;           /* the set ends with "*" */
+	/* A modifier's: the first number from seq on that is meant, 0 = none; or NULL. */
+	uint32_t (*next)(const struct view *v, uint32_t seq, uint64_t modseq);
+	uint64_t modseq;
 };
 
 /* Begins a walk of `set`, which is normalised here.  "$" (RFC 5182) becomes the saved UIDs.
@@ -51,9 +55,12 @@ bool imap_view_gone(struct imap_session *s, struct imap_cmd *c);
 void imap_tell_keywords(struct imap_session *s);
 /* Is \Recent among the message's flags?  Not in IMAP4rev2 (RFC 9051 A). */
 bool imap_shows_recent(const struct imap_session *s, uint32_t uid);
-/* "* seq FETCH (UID uid FLAGS (...))"; uid only if asked. */
+/* "* seq FETCH (UID uid FLAGS (...))" and what features add (MODSEQ); uid only if asked or if the
+ * client knows mod-sequences (RFC 7162 3.2.4). */
 void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
-	const struct message *m, bool uid);
+	const struct message *m, bool uid, bool flags);
+/* " MODSEQ (5)": what features add to an answer that was not asked for. */
+void imap_add_told(struct imap_session *s, struct buf *out, const struct message *m);
 
 /* ---- expunge.c ---- */
 
@@ -62,6 +69,10 @@ void imap_add_fetch_flags(struct imap_session *s, struct buf *out, uint32_t seq,
  * behind the barrier already.  Uses c->step, c->state and c->cleanup. */
 void imap_expunge_deleted(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *only,
 	void (*done)(struct imap_session *s, struct imap_cmd *c, int error));
+
+/* The response code of the tagged OK once messages of the selected mailbox are gone (RFC 7162
+ * HIGHESTMODSEQ), in code with a NUL; NULL = none. */
+const char *imap_removed_code(struct imap_session *s, struct buf *code);
 
 /* ---- copy.c ---- */
 

@@ -18,6 +18,8 @@ struct search {
 	/* what was found, as the answer numbers it, and as UIDs for "$" */
 	struct imap_ranges found, uids;
 	uint32_t count, min, max, min_uid, max_uid;
+	uint64_t modseq, min_modseq, max_modseq; /* the highest of all; of the first and the last */
+	const struct imap_search_word *tail;
 	/* the answer being written */
 	bool begun;
 	size_t range;
@@ -51,16 +53,20 @@ static void choose_walk(struct imap_session *s, struct search *q)
 	}
 }
 
-static int found(struct search *q, const struct imap_cmd *c, uint32_t seq, uint32_t uid)
+static int found(struct search *q, const struct imap_cmd *c, uint32_t seq, const struct message *m)
 {
-	uint32_t number = c->uid ? uid : seq;
+	uint32_t uid = m->uid, number = c->uid ? uid : seq;
 
 	if (!q->count++) {
 		q->min = number;
 		q->min_uid = uid;
+		q->min_modseq = m->modseq;
 	}
 	q->max = number;
 	q->max_uid = uid;
+	q->max_modseq = m->modseq;
+	if (q->modseq < m->modseq)
+		q->modseq = m->modseq;
 	if ((q->options & SEARCH_SAVE) && imap_ranges_add(&q->uids, uid))
 		return -1;
 	/* MIN, MAX and COUNT need no list. */
@@ -81,7 +87,7 @@ static int try_message(struct imap_session *s, struct imap_cmd *c, uint32_t seq)
 	rc = search_match(s->view, &q->content, seq, q->top);
 	if (rc < 0)
 		q->unread = true;
-	return rc == 1 ? found(q, c, seq, m.uid) : 0;
+	return rc == 1 ? found(q, c, seq, &m) : 0;
 }
 
 /* RFC 5182 2.1 and 2.4: with MIN and MAX alone only those are saved. */
@@ -145,6 +151,20 @@ static void add_number(struct buf *out, struct search *q)
 		q->range++;
 }
 
+/* RFC 4731 3.2: MIN and MAX alone tell the mod-sequences of the messages that they name. */
+static uint64_t answered_modseq(const struct search *q)
+{
+	unsigned what = q->options & (SEARCH_MIN | SEARCH_MAX | SEARCH_COUNT | SEARCH_RETURN_ALL);
+
+	if (what == SEARCH_MIN)
+		return q->min_modseq;
+	if (what == SEARCH_MAX)
+		return q->max_modseq;
+	if (what == (SEARCH_MIN | SEARCH_MAX))
+		return q->min_modseq > q->max_modseq ? q->min_modseq : q->max_modseq;
+	return q->modseq;
+}
+
 static void search_answer(struct imap_session *s, struct imap_cmd *c)
 {
 	struct search *q = c->state;
@@ -165,6 +185,8 @@ static void search_answer(struct imap_session *s, struct imap_cmd *c)
 		if (conn_full(&s->conn))
 			return;
 	}
+	if (!silent && q->tail && q->count)
+		q->tail->tail(out, esearch, answered_modseq(q));
 	if (!silent)
 		buf_adds(out, "\r\n");
 	imap_reply(s, c, IMAP_OK, NULL,
@@ -239,6 +261,8 @@ void imap_search_run(struct imap_session *s, struct imap_cmd *c)
 	if (!q->options && (s->enabled & IMAP_ENABLED_REV2))
 		q->options = SEARCH_RETURN | SEARCH_RETURN_ALL;
 	q->top = p.top;
+	q->tail = p.tail;
+	imap_enable(s, p.enables);
 	q->content.store = s->base.mail->store;
 	choose_walk(s, q);
 	c->state = q;

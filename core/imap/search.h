@@ -8,6 +8,7 @@
  */
 
 #include "core/imap/content.h"
+#include "core/imap/extend.h"
 #include "core/imap/message.h"
 
 enum search_op {
@@ -30,6 +31,7 @@ enum search_op {
 	SEARCH_HEADER,    /* field, needle */
 	SEARCH_BODY,      /* needle */
 	SEARCH_TEXT,
+	SEARCH_WORD,      /* word: a feature's; number */
 	SEARCH_AND,       /* children, cheap ones first */
 	SEARCH_OR,
 };
@@ -50,6 +52,7 @@ struct search_key {
 	struct imap_set set;
 	struct str field;
 	struct search_needle needle;
+	const struct imap_search_word *word;
 	struct search_key *child, *next;
 };
 
@@ -74,6 +77,8 @@ struct search_parse {
 	struct search_key *top;   /* SEARCH_AND of all */
 	const char *wrong;        /* for imap_bad() */
 	bool bad_charset;         /* NO [BADCHARSET] instead */
+	unsigned enables;         /* enum imap_enabled */
+	const struct imap_search_word *tail; /* a key that ends the answer, or NULL */
 	unsigned headers, bodies; /* strings so far */
 };
 

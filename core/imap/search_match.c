@@ -118,6 +118,8 @@ static int match_plain(const struct view *v, struct imap_content *x, uint32_t se
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		return match_text(x, k);
+	case SEARCH_WORD:
+		return k->word->match(k, m);
 	case SEARCH_AND:
 		return match_all(v, x, seq, k);
 	case SEARCH_OR:

@@ -224,12 +224,37 @@ static const struct named *find_name(struct str word)
 	return NULL;
 }
 
+static const struct imap_search_word *find_word(struct str name)
+{
+	FEATURE_EACH (f) {
+		for (const struct imap_search_word *w = f->imap_search_words; w && w->name; w++) {
+			if (str_ieq(name, str_from(w->name)))
+				return w;
+		}
+	}
+	return NULL;
+}
+
+static int parse_word(struct search_parse *p, struct cursor *c, struct str name, struct search_key *k)
+{
+	k->word = find_word(name);
+	if (!k->word)
+		return wrong(p, "unknown search key");
+	k->op = SEARCH_WORD;
+	p->enables |= k->word->enables;
+	if (k->word->tail)
+		p->tail = k->word;
+	p->wrong = k->word->take(p, c, k);
+	return p->wrong ? -1 : 0;
+}
+
 static int parse_named(struct search_parse *p, struct cursor *c, unsigned depth, struct search_key *k)
 {
-	const struct named *named = find_name(cursor_take_set(c, letters));
+	struct str name = cursor_take_set(c, letters);
+	const struct named *named = find_name(name);
 
 	if (!named)
-		return wrong(p, "unknown search key");
+		return parse_word(p, c, name, k);
 	k->op = named->op;
 	k->negate = named->negate;
 	k->number = named->number;

@@ -19,6 +19,15 @@ static bool any_beyond(const struct imap_set *set, uint32_t exists)
 	return false;
 }
 
+static bool names_star(const struct imap_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i].from == IMAP_STAR || set->v[i].to == IMAP_STAR)
+			return true;
+	}
+	return false;
+}
+
 static int use_saved(struct imap_pick *p, struct imap_session *s, struct arena *a)
 {
 	p->uid = true;
@@ -38,7 +47,7 @@ int imap_pick_start(struct imap_pick *p, struct imap_session *s, struct arena *a
 {
 	uint32_t exists = view_exists(s->view);
 
-	*p = (struct imap_pick){.set = *set, .uid = uid};
+	*p = (struct imap_pick){.set = *set, .uid = uid, .star = names_star(set)};
 	if (set->saved)
 		return use_saved(p, s, a);
 	if (!uid && any_beyond(set, exists))
@@ -82,6 +91,8 @@ uint32_t imap_pick_next(struct imap_pick *p, const struct view *v)
 	for (; p->range < p->set.n; p->range++, p->seq = 0) {
 		if (!p->seq)
 			begin_range(p, v);
+		if (p->next && p->seq && p->seq <= exists)
+			p->seq = p->next(v, p->seq, p->modseq);
 		if (!p->seq || p->seq > exists)
 			continue;
 		if ((p->uid ? view_uid(v, p->seq) : p->seq) <= p->last)

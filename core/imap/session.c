@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/imap/message.h"
 #include "core/lib/log.h"
 
 #define COMMANDS_PER_TURN 32
@@ -102,34 +103,25 @@ static void tell_exists(void *arg, uint32_t exists, uint32_t recent)
 static void tell_flags(void *arg, uint32_t seq, const struct message *m)
 {
 	struct imap_session *s = arg;
-	const struct mailbox *box = view_mailbox(s->view);
-	bool rev2 = s->enabled & IMAP_ENABLED_REV2;
-	struct buf *out = imap_out(s);
+	bool uid = s->enabled & IMAP_ENABLED_REV2 || (s->running && s->running->uid);
 
-	/* New keywords are announced before they are used (RFC 9051 7.3.5). */
-	if (s->input->keywords_told < 64 && mailbox_keyword_name(box, s->input->keywords_told).p)
-		imap_add_flags_line(s, box);
-	buf_adds(out, "* ");
-	buf_addu(out, seq);
-	buf_adds(out, " FETCH (");
-	if (rev2 || (s->running && s->running->uid)) {
-		buf_adds(out, "UID ");
-		buf_addu(out, m->uid);
-		buf_addc(out, ' ');
+	imap_tell_keywords(s);
+	imap_add_fetch_flags(s, imap_out(s), seq, m, uid, true);
+}
+
+/* Has a feature told the expunged messages in another form (VANISHED)? */
+static bool expunges_told(struct imap_session *s, bool allowed)
+{
+	FEATURE_EACH (f) {
+		if (f->imap_expunges && f->imap_expunges(s, allowed) == HOOK_DONE)
+			return true;
 	}
-	if (s->enabled & IMAP_ENABLED_CONDSTORE) { /* RFC 7162 3.2 */
-		buf_adds(out, "MODSEQ (");
-		buf_addu(out, m->modseq);
-		buf_adds(out, ") ");
-	}
-	buf_adds(out, "FLAGS ");
-	imap_add_flags(out, box, m->flags, m->keywords, !rev2 && view_is_recent(s->view, m->uid));
-	buf_adds(out, ")\r\n");
+	return false;
 }
 
 void imap_sync(struct imap_session *s, bool allow_expunge)
 {
-	static const struct view_events events = {
+	struct view_events events = {
 		.expunge = tell_expunge, .exists = tell_exists, .flags = tell_flags,
 	};
 
@@ -139,8 +131,11 @@ void imap_sync(struct imap_session *s, bool allow_expunge)
 		imap_bye(s, NULL, "The selected mailbox was deleted");
 		return;
 	}
-	if (view_pending(s->view))
-		imap_barrier(s, view_sync(s->view, allow_expunge, &events, s));
+	if (!view_pending(s->view))
+		return;
+	if (expunges_told(s, allow_expunge))
+		events.expunge = NULL;
+	imap_barrier(s, view_sync(s->view, allow_expunge, &events, s));
 }
 
 /* ---- commands ---- */

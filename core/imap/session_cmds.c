@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /* Commands about the session itself. */
 #include "core/imap/commands.h"
+#include "core/imap/extend.h"
 
 #include <string.h>
 
@@ -49,26 +50,26 @@ static void logout_run(struct imap_session *s, struct imap_cmd *c)
 	s->ending = true;
 }
 
-static const struct {
-	const char *name;
-	unsigned enables;
-} enablable[] = {
-	{"IMAP4rev2", IMAP_ENABLED_REV2},
-	{"UTF8=ACCEPT", IMAP_ENABLED_UTF8},
-	{"CONDSTORE", IMAP_ENABLED_CONDSTORE},
-	{"QRESYNC", IMAP_ENABLED_QRESYNC | IMAP_ENABLED_CONDSTORE}, /* RFC 7162 3.2.5 */
-};
-
-static bool can_enable(size_t i)
+static const struct imap_enable *find_enable(struct str word)
 {
-	return enablable[i].enables == IMAP_ENABLED_REV2 ? imap_has_rev2()
-		: imap_has_capability(enablable[i].name);
+	static const struct imap_enable rev2 = {"IMAP4rev2", IMAP_ENABLED_REV2};
+
+	if (str_ieq(word, str_from(rev2.name)))
+		return imap_has_rev2() ? &rev2 : NULL;
+	FEATURE_EACH (f) {
+		for (const struct imap_enable *e = f->imap_enables; e && e->name; e++) {
+			if (str_ieq(word, str_from(e->name)))
+				return e;
+		}
+	}
+	return NULL;
 }
 
 /* RFC 5161 3.1: unknown words are passed over; the answer lists what is on now because of this. */
 static void enable_run(struct imap_session *s, struct imap_cmd *c)
 {
-	unsigned wanted = 0;
+	const struct imap_enable *e;
+	struct cursor words = c->args;
 	struct str word;
 
 	do {
@@ -76,19 +77,17 @@ static void enable_run(struct imap_session *s, struct imap_cmd *c)
 			imap_bad(s, c, "ENABLE: expected capabilities");
 			return;
 		}
-		for (size_t i = 0; i < sizeof(enablable) / sizeof(enablable[0]); i++) {
-			if (str_ieq(word, str_from(enablable[i].name)) && can_enable(i))
-				wanted |= 1u << i;
-		}
 	} while (!cursor_done(&c->args));
 	buf_adds(imap_out(s), "* ENABLED");
-	for (size_t i = 0; i < sizeof(enablable) / sizeof(enablable[0]); i++) {
-		if (!(wanted & 1u << i) || !(enablable[i].enables & ~s->enabled))
+	while (!imap_parse_sp(&words) && !imap_parse_atom(&words, &word)) {
+		e = find_enable(word);
+		if (!e || !(e->bits & ~s->enabled))
 			continue;
-		s->enabled |= enablable[i].enables;
-		buf_addv(imap_out(s), " ", enablable[i].name, NULL);
+		c->enables |= e->bits;
+		buf_addv(imap_out(s), " ", e->name, NULL);
 	}
 	buf_adds(imap_out(s), "\r\n");
+	imap_enable(s, c->enables);
 	imap_reply(s, c, IMAP_OK, NULL, "Enabled");
 }
 

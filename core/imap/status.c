@@ -3,9 +3,12 @@
 
 #include <errno.h>
 
+#include "core/imap/extend.h"
+
 enum {
 	MESSAGES = 1, UIDNEXT = 2, UIDVALIDITY = 4, UNSEEN = 8, DELETED = 16, SIZE = 32, RECENT = 64,
-	HIGHESTMODSEQ = 128, APPENDLIMIT = 256,
+	APPENDLIMIT = 128,
+	OF_FEATURES = 256, /* theirs begin here, in the order of the tables */
 };
 
 static const struct {
@@ -14,18 +17,38 @@ static const struct {
 } items[] = {
 	{{"MESSAGES", 8}, MESSAGES}, {{"RECENT", 6}, RECENT}, {{"UIDNEXT", 7}, UIDNEXT},
 	{{"UIDVALIDITY", 11}, UIDVALIDITY}, {{"UNSEEN", 6}, UNSEEN}, {{"DELETED", 7}, DELETED},
-	{{"SIZE", 4}, SIZE}, {{"HIGHESTMODSEQ", 13}, HIGHESTMODSEQ}, {{"APPENDLIMIT", 11}, APPENDLIMIT},
+	{{"SIZE", 4}, SIZE}, {{"APPENDLIMIT", 11}, APPENDLIMIT},
 };
 
 #define ITEMS (sizeof(items) / sizeof(items[0]))
 
+#define EACH_OF_FEATURES(item, bit)                                                                \
+	FEATURE_EACH (f)                                                                           \
+		for (const struct imap_status_item *item = f->imap_status_items; item && item->name;   \
+			item++, (bit) <<= 1)
+
 static unsigned find_item(struct str name)
 {
+	unsigned bit = OF_FEATURES;
+
 	for (size_t i = 0; i < ITEMS; i++) {
 		if (str_ieq(name, items[i].name))
 			return items[i].item;
 	}
+	EACH_OF_FEATURES (item, bit) {
+		if (str_ieq(name, str_from(item->name)))
+			return bit;
+	}
 	return 0;
+}
+
+unsigned imap_status_enables(unsigned wanted)
+{
+	unsigned bit = OF_FEATURES, enables = 0;
+
+	EACH_OF_FEATURES (item, bit)
+		enables |= wanted & bit ? item->enables : 0;
+	return enables;
 }
 
 int imap_parse_status_items(struct cursor *c, unsigned *items_r)
@@ -40,7 +63,7 @@ int imap_parse_status_items(struct cursor *c, unsigned *items_r)
 		if (imap_parse_atom(c, &name))
 			return -1;
 		item = find_item(name);
-		if (!item || (item == HIGHESTMODSEQ && !imap_has_capability("CONDSTORE")))
+		if (!item)
 			return -1;
 		*items_r |= item;
 	} while (cursor_accept(c, ' '));
@@ -64,16 +87,24 @@ static uint64_t value_of(const struct mailbox *m, unsigned item)
 		return mailbox_bytes(m);
 	case RECENT:
 		return mailbox_recent(m);
-	case HIGHESTMODSEQ:
-		return mailbox_highestmodseq(m);
 	default:
 		return (uint64_t)CONFIG_MESSAGE_MAX_MB << 20; /* RFC 7889 4 */
 	}
 }
 
+static void add_item(struct buf *out, const char **sep, struct str name, uint64_t value)
+{
+	buf_adds(out, *sep);
+	buf_addstr(out, name);
+	buf_addc(out, ' ');
+	buf_addu(out, value);
+	*sep = " ";
+}
+
 void imap_add_status(struct imap_session *s, const struct mailbox *m, unsigned wanted)
 {
 	struct buf *out = imap_out(s);
+	unsigned bit = OF_FEATURES;
 	const char *sep = "";
 
 	imap_barrier(s, mailbox_lsn(m));
@@ -81,13 +112,12 @@ void imap_add_status(struct imap_session *s, const struct mailbox *m, unsigned w
 	imap_add_mailbox(s, out, mailbox_name(m));
 	buf_adds(out, " (");
 	for (size_t i = 0; i < ITEMS; i++) {
-		if (!(wanted & items[i].item))
-			continue;
-		buf_adds(out, sep);
-		buf_addstr(out, items[i].name);
-		buf_addc(out, ' ');
-		buf_addu(out, value_of(m, items[i].item));
-		sep = " ";
+		if (wanted & items[i].item)
+			add_item(out, &sep, items[i].name, value_of(m, items[i].item));
+	}
+	EACH_OF_FEATURES (item, bit) {
+		if (wanted & bit)
+			add_item(out, &sep, str_from(item->name), item->value(m));
 	}
 	buf_adds(out, ")\r\n");
 }
@@ -107,6 +137,7 @@ static void status_run(struct imap_session *s, struct imap_cmd *c)
 		imap_barrier(s, account_lsn(s->account));
 		imap_reply_errno(s, c, ENOENT);
 	} else {
+		imap_enable(s, imap_status_enables(wanted));
 		imap_add_status(s, m, wanted);
 		imap_reply(s, c, IMAP_OK, NULL, "Status given");
 	}

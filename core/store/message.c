@@ -287,3 +287,14 @@ int mailbox_message(const struct mailbox *m, uint32_t uid, struct message *m_r)
 {
 	return index_get(m, uid, m_r) == 1;
 }
+
+int mailbox_next(const struct mailbox *m, uint32_t uid, struct message *m_r)
+{
+	return index_next(m, uid, m_r);
+}
+
+int mailbox_expunged(const struct mailbox *m, uint64_t modseq,
+	void (*each)(void *arg, uint32_t uid, uint64_t modseq), void *arg, uint64_t *floor_r)
+{
+	return index_expunged(m, modseq, each, arg, floor_r);
+}

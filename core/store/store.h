@@ -210,6 +210,14 @@ int mailbox_copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct 
 /* 1 found, 0 not there (or expunged). */
 int mailbox_message(const struct mailbox *m, uint32_t uid, struct message *m_r);
 
+/* Calls each() for the messages expunged after modseq, oldest first.  *floor_r: the modseq up to which
+ * they were forgotten (CONFIG_EXPUNGE_HISTORY): the answer is complete if modseq is not lower.
+ * 0 / -1 + errno. */
+int mailbox_expunged(const struct mailbox *m, uint64_t modseq,
+	void (*each)(void *arg, uint32_t uid, uint64_t modseq), void *arg, uint64_t *floor_r);
+/* The first message with UID >= uid.  1 / 0 none / -1 + errno. */
+int mailbox_next(const struct mailbox *m, uint32_t uid, struct message *m_r);
+
 /* Appends bytes [offset, offset+length) of the message (prefix, then body), clamped to its size.
  * 0; -1: EPROTO damaged (this message only), EIO. */
 int message_read(struct store *s, const struct message *m, uint64_t offset, uint64_t length,

@@ -29,6 +29,7 @@ struct view {
 	bool take_recent, notified;
 	uint64_t journal;       /* place in the mailbox's journal */
 	uint64_t modseq;        /* of the mailbox when the place was taken */
+	uint64_t settled;       /* and when nothing was held back last */
 	struct {
 		uint32_t *v;
 		size_t n, cap;
@@ -99,7 +100,7 @@ struct view *view_open(struct mailbox *m, bool take_recent)
 	v->take_recent = take_recent;
 	v->last_uid = m->uidnext - 1;
 	v->journal = m->journal_end;
-	v->modseq = m->highestmodseq;
+	v->modseq = v->settled = m->highestmodseq;
 	v->next = m->views;
 	m->views = v;
 	claim_recent(v);
@@ -191,6 +192,16 @@ int view_message(const struct view *v, uint32_t seq, struct message *m_r)
 	return uid ? mailbox_message(v->m, uid, m_r) : 0;
 }
 
+uint32_t view_newer(const struct view *v, uint32_t seq, uint64_t modseq)
+{
+	uint32_t uid = view_uid(v, seq);
+	struct message msg;
+
+	if (!uid || index_newer(v->m, uid, modseq, &msg) != 1 || msg.uid > v->last_uid)
+		return 0;
+	return view_seq(v, msg.uid);
+}
+
 bool view_is_recent(const struct view *v, uint32_t uid)
 {
 	for (size_t i = v->recent.n; i-- > 0;)
@@ -215,6 +226,17 @@ uint32_t view_first_unseen(const struct view *v)
 	if (index_first_unseen(v->m, &msg) != 1 || msg.uid > v->last_uid)
 		return 0;
 	return view_seq(v, msg.uid);
+}
+
+const uint32_t *view_expunged(const struct view *v, size_t *n_r)
+{
+	*n_r = v->dead.n;
+	return v->dead.v;
+}
+
+uint64_t view_settled(const struct view *v)
+{
+	return v->settled;
 }
 
 /* ---- changes ---- */
@@ -391,6 +413,8 @@ uint64_t view_sync(struct view *v, bool allow_expunge, const struct view_events 
 		announce_flags(v, limit, e, arg);
 	v->journal = m->journal_end;
 	v->modseq = m->highestmodseq;
+	if (!v->dead.n)
+		v->settled = m->highestmodseq;
 	v->forgotten.n = 0;
 	return m->lsn;
 }

@@ -36,6 +36,9 @@ uint32_t view_seq(const struct view *v, uint32_t uid);
 uint32_t view_seq_from(const struct view *v, uint32_t uid);
 /* Message at a sequence number.  1; 0: numbered but expunged meanwhile. */
 int view_message(const struct view *v, uint32_t seq, struct message *m_r);
+/* The first sequence number >= seq whose message changed after modseq, 0 if none; passes over what did
+ * not change without reading it. */
+uint32_t view_newer(const struct view *v, uint32_t seq, uint64_t modseq);
 bool view_is_recent(const struct view *v, uint32_t uid);
 uint32_t view_recent(const struct view *v);
 /* First unseen sequence number, 0 if none. */
@@ -45,6 +48,11 @@ uint32_t view_first_unseen(const struct view *v);
 bool view_pending(const struct view *v);
 /* Called (on the loop) whenever something becomes pending; NULL switches off. */
 void view_notify(struct view *v, void (*changed)(void *arg), void *arg);
+
+/* UIDs of messages that are gone and were not announced yet, in order; borrowed. */
+const uint32_t *view_expunged(const struct view *v, size_t *n_r);
+/* Everything up to this modseq has been announced, expunges too. */
+uint64_t view_settled(const struct view *v);
 
 struct view_events {
 	void (*expunge)(void *arg, uint32_t seq, uint32_t uid); /* numbers already shifted, in order */

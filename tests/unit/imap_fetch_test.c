@@ -15,8 +15,9 @@ static struct arena arena;
 static const char *parse(const char *text, bool uid, struct fetch_items *items)
 {
 	struct cursor c = cursor_from(str_from(text));
+	const char *wrong = fetch_parse_items(&c, &arena, uid, items);
 
-	return fetch_parse_items(&c, &arena, uid, items);
+	return wrong || cursor_done(&c) ? wrong : "something follows the items";
 }
 
 static void assert_str(struct str got, const char *want)

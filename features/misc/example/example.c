@@ -3,7 +3,8 @@
 
 #include <sys/syscall.h>
 
-#include "core/imap/imap.h"
+#include "core/imap/extend.h"
+#include "core/imap/search.h"
 #include "core/lib/file.h"
 #include "core/lib/settings.h"
 #include "core/lmtp/delivery.h"
@@ -47,6 +48,120 @@ static const struct imap_capability capabilities[] = {
 	{"XEXAMPLE", IMAP_LOGGED_IN},
 	{NULL, 0},
 };
+
+/* ---- words in commands of core ---- */
+
+/* FETCH 1 (XEXAMPLE), and FETCH 1 (FLAGS) (XEXAMPLE), which implies it. */
+static void example_add_item(struct buf *out, const struct message *m)
+{
+	(void)m;
+	buf_adds(out, "XEXAMPLE NIL");
+}
+
+static const struct imap_fetch_word fetch_words[] = {
+	{"XEXAMPLE", 0, example_add_item},
+	{NULL, 0, NULL},
+};
+
+/* A value would be taken from c->args. */
+static const char *example_modifier(struct imap_session *s, struct imap_cmd *c)
+{
+	(void)s;
+	(void)c;
+	reached++;
+	return NULL;
+}
+
+static const struct imap_modifier modifiers[] = {
+	{"XEXAMPLE", IMAP_AT_SELECT | IMAP_AT_FETCH | IMAP_AT_STORE, 0, "XEXAMPLE", example_modifier},
+	{NULL, 0, 0, NULL, NULL},
+};
+
+/* STATUS INBOX (XEXAMPLE) */
+static uint64_t example_status(const struct mailbox *m)
+{
+	(void)m;
+	return 0;
+}
+
+static const struct imap_status_item status_items[] = {
+	{"XEXAMPLE", 0, example_status},
+	{NULL, 0, NULL},
+};
+
+/* SEARCH XEXAMPLE: matches nothing. */
+static const char *example_search(struct search_parse *p, struct cursor *c, struct search_key *k)
+{
+	(void)p;
+	(void)c;
+	(void)k;
+	return NULL;
+}
+
+static bool example_match(const struct search_key *k, const struct message *m)
+{
+	(void)k;
+	(void)m;
+	return false;
+}
+
+static const struct imap_search_word search_words[] = {
+	{"XEXAMPLE", 0, example_search, example_match, NULL},
+	{NULL, 0, NULL, NULL, NULL},
+};
+
+/* ENABLE XEXAMPLE would turn on bits of enum imap_enabled; there are none of ours. */
+static const struct imap_enable enables[] = {
+	{"XEXAMPLE", 0},
+	{NULL, 0},
+};
+
+static void example_enabled(struct imap_session *s, unsigned fresh)
+{
+	(void)s;
+	(void)fresh;
+	reached++;
+}
+
+static enum hook_result example_selected(struct imap_session *s, struct imap_cmd *c)
+{
+	(void)s;
+	(void)c;
+	reached++;
+	return HOOK_PASS;
+}
+
+static const char *example_fetch(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *pick)
+{
+	(void)s;
+	(void)c;
+	(void)pick;
+	reached++;
+	return NULL;
+}
+
+static void example_told(struct imap_session *s, struct buf *out, const struct message *m)
+{
+	(void)s;
+	(void)out;
+	(void)m;
+	reached++;
+}
+
+static enum hook_result example_expunges(struct imap_session *s, bool allowed)
+{
+	(void)s;
+	(void)allowed;
+	reached++;
+	return HOOK_PASS;
+}
+
+static void example_removed(struct imap_session *s, struct buf *code)
+{
+	(void)s;
+	(void)code;
+	reached++;
+}
 
 static enum hook_result example_pending(struct imap_session *s)
 {
@@ -193,6 +308,11 @@ const struct feature example_feature = {
 	.name = "example",
 	.imap_commands = commands,
 	.imap_capabilities = capabilities,
+	.imap_enables = enables,
+	.imap_modifiers = modifiers,
+	.imap_status_items = status_items,
+	.imap_fetch_words = fetch_words,
+	.imap_search_words = search_words,
 	.sasl_mechs = NULL, /* see features/auth/sasl_plain/ */
 	.settings = settings,
 	.cli = cli,
@@ -214,4 +334,10 @@ const struct feature example_feature = {
 	.deliver_check = example_check,
 	.deliver_done = example_done,
 	.imap_pending = example_pending,
+	.imap_enabled = example_enabled,
+	.imap_selected = example_selected,
+	.imap_fetch = example_fetch,
+	.imap_told = example_told,
+	.imap_expunges = example_expunges,
+	.imap_removed = example_removed,
 };

@@ -51,6 +51,17 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->deliver_check);
 	assert_non_null(f->deliver_done);
 	assert_non_null(f->imap_pending);
+	assert_non_null(f->imap_enables);
+	assert_non_null(f->imap_modifiers);
+	assert_non_null(f->imap_status_items);
+	assert_non_null(f->imap_fetch_words);
+	assert_non_null(f->imap_search_words);
+	assert_non_null(f->imap_enabled);
+	assert_non_null(f->imap_selected);
+	assert_non_null(f->imap_fetch);
+	assert_non_null(f->imap_told);
+	assert_non_null(f->imap_expunges);
+	assert_non_null(f->imap_removed);
 }
 
 static uint64_t reached(struct mail *m)

@@ -55,3 +55,20 @@ def test_its_setting_is_known_if_compiled_in_and_only_then(server, config, tmp_p
         assert done.returncode == 0, done.stderr
     else:
         assert done.returncode != 0 and "example_text" in done.stderr
+
+
+def test_its_words_in_commands_are_known_if_compiled_in_and_only_then(server, config):
+    server.deliver(message("for the example's words"))
+    with server.raw_imap() as wire:
+        wire.login()
+        answers = [wire.command(text) for text in (
+            "SELECT INBOX (XEXAMPLE)", "STATUS INBOX (XEXAMPLE)", "NOOP" if "EXAMPLE" in config else "SELECT INBOX",
+            "FETCH 1 XEXAMPLE", "FETCH 1 UID (XEXAMPLE)", r"STORE 1 (XEXAMPLE) +FLAGS (\Seen)", "SEARCH XEXAMPLE",
+            "ENABLE XEXAMPLE")]
+        good = [b" OK" in answer[-1][:12] for answer in answers]
+        if "EXAMPLE" in config:
+            assert all(good)
+            assert b"(XEXAMPLE 0)" in answers[1][0] and answers[3][0] == b"* 1 FETCH (XEXAMPLE NIL)"
+            assert answers[4][0] == b"* 1 FETCH (UID 1 XEXAMPLE NIL)" and answers[6][0] == b"* SEARCH"
+        else:
+            assert good == [False, False, True, False, False, False, False, True]
