@@ -12,6 +12,9 @@ import time
 
 import pytest
 
+from harness.tree import Tree as tree_of
+from harness.tree import copy_of_sources
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SECTIONS = ["Protocols", "Authentication", "Delivery", "Store", "Sessions", "Limits", "Image", "Build"]
 
@@ -295,7 +298,7 @@ def test_every_symbol_has_help_that_says_more_than_its_prompt():
             continue
         for block in re.split(r"(?m)^config ", path.read_text())[1:]:
             words = block.partition("\thelp\n")[2].split()
-            if len(words) < 12:
+            if re.search(r'(?m)^\t(?:prompt|bool|int|hex|string) "', block) and len(words) < 12:
                 thin.append(f"{path.relative_to(TOP)}: {block.split()[0]}")
     assert not thin
 
@@ -315,3 +318,20 @@ def test_a_config_that_nobody_chose_follows_the_default_and_one_that_was_chosen_
     assert tree.config.read_text() == default
     tree.config.write_text(older)
     assert "unknown symbol CONFIG_GONE" in tree.refused()
+
+
+def test_a_symbol_that_nobody_defines_is_an_error_in_core_and_found_by_the_lint_in_a_feature(tmp_path):
+    top = copy_of_sources(tmp_path)
+    tree = tree_of(tmp_path / "out", top)
+
+    def misspell(path):
+        kconfig = top / path
+        kconfig.write_text(kconfig.read_text().replace("\thelp\n", "\tdepends on MISSPELT\n\thelp\n", 1))
+
+    misspell("features/misc/example/Kconfig")
+    tree.make("allyesconfig")
+    assert "CONFIG_EXAMPLE=y" not in (tmp_path / "out/.config").read_text()
+    assert "MISSPELT" in tree.make("lint-kconfig", check=False).stderr
+    misspell("core/Kconfig")
+    done = tree.make("allyesconfig", check=False)
+    assert done.returncode and "MISSPELT" in done.stderr
