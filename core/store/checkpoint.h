@@ -167,6 +167,9 @@ extern const struct checkpoint_part *const checkpoint_parts[CHECKPOINT_PARTS];
 
 /* Writes the error line of a file at start; -1. */
 int checkpoint_refuse(struct buf *error, const char *dir, const char *name, const char *why);
+/* The same by errno: EPROTO or EBADMSG (damaged) and ENOENT leave it so, for then the log can give back
+ * what the file said; ENOTSUP is a newer version. */
+int checkpoint_unreadable(struct buf *error, const char *dir, const char *name);
 /* Opens a directory of the spool / reads a file in one.  -1 + errno. */
 int checkpoint_open_dir(const struct store *s, const char *dir);
 int checkpoint_read(const struct store *s, const char *dir, const char *name, struct buf *out);

@@ -49,13 +49,11 @@ int checkpoint_take(struct cursor *c, size_t size, const char *magic, const stru
 	version = cursor_u16(c_r);
 	if (c_r->failed || memcmp(found.p, magic, 8))
 		return 0;
-	if (version > FORMAT_VERSION)
-		return -1;
 	cursor_skip(c_r, 6);
 	salt = cursor_take(c_r, SALT_SIZE);
-	if (c_r->failed || memcmp(salt.p, k->salt, SALT_SIZE))
+	if (c_r->failed || memcmp(salt.p, k->salt, SALT_SIZE) || !crc_ends(whole, k))
 		return 0;
-	return crc_ends(whole, k);
+	return version == FORMAT_VERSION ? 1 : version > FORMAT_VERSION ? -1 : 0;
 }
 
 void checkpoint_head_write(struct buf *out, const struct format_key *k, const struct checkpoint_head *h)

@@ -325,11 +325,8 @@ static int write_tombs(struct writer *w, const struct index_part *p)
 	for (unsigned i = 0; i < p->old_runs; i++)
 		if (copy_run(w, &p->old_run[i]))
 			return -1;
-	for (size_t i = 0; i < p->tombs_n; i++) {
-		buf_put64(&w->out, p->tombs[i].modseq);
-		buf_put32(&w->out, p->tombs[i].uid);
-		buf_put32(&w->out, 0);
-	}
+	for (size_t i = 0; i < p->tombs_n; i++)
+		index_tomb_write(&w->out, w->key, &p->tombs[i]);
 	pad(w);
 	return flush(w, FLUSH_BYTES);
 }

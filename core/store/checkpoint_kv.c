@@ -172,8 +172,7 @@ static int load_generation(struct store *s, uint64_t number, uint16_t class, int
 	if (class != GENERATION_KEPT || !generation_each(g, load_account, s))
 		return 0;
 	generation_name(name, number, class);
-	return checkpoint_refuse(error, "kv/", name, errno == EPROTO ?
-		"damaged; `satchel fsck --repair` makes it anew from the log" : strerror(errno));
+	return checkpoint_unreadable(error, "kv/", name);
 }
 
 static int load_kv(struct store *s, const struct checkpoint_head *h, struct buf *error)
@@ -181,7 +180,7 @@ static int load_kv(struct store *s, const struct checkpoint_head *h, struct buf 
 	int dir = checkpoint_open_dir(s, "kv"), answer = 0;
 
 	if (dir < 0)
-		return checkpoint_refuse(error, "", "kv", strerror(errno));
+		return checkpoint_unreadable(error, "", "kv");
 	for (uint32_t i = 0; !answer && i < h->generations; i++)
 		answer = load_generation(s, h->generation[i].number, h->generation[i].class, dir, error);
 	close(dir);

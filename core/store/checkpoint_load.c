@@ -22,6 +22,17 @@ int checkpoint_refuse(struct buf *error, const char *dir, const char *name, cons
 	return -1;
 }
 
+int checkpoint_unreadable(struct buf *error, const char *dir, const char *name)
+{
+	int why = errno;
+
+	checkpoint_refuse(error, dir, name, why == EPROTO || why == EBADMSG ?
+		"damaged; `satchel fsck --repair` makes it anew from the log" : why == ENOTSUP ?
+		"written by a newer version of this program; not touched" : strerror(why));
+	errno = why;
+	return -1;
+}
+
 int checkpoint_open_dir(const struct store *s, const char *dir)
 {
 	return openat(s->dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -99,7 +110,7 @@ int checkpoint_load(struct store *s, struct buf *error)
 		s->segments.v[i]->blobs = s->segments.v[i]->live = s->segments.v[i]->kept = 0;
 	if (file_read(s->dirfd, "checkpoint", 4096, &b)) {
 		if (errno != ENOENT)
-			return checkpoint_refuse(error, "", "checkpoint", strerror(errno));
+			return checkpoint_unreadable(error, "", "checkpoint");
 		remove_all_unnamed(s, &h);
 		return 0;
 	}
@@ -110,16 +121,15 @@ int checkpoint_load(struct store *s, struct buf *error)
 			pass_over(s, &h);
 		return 0;
 	}
+	errno = answer < 0 ? ENOTSUP : EPROTO;
 	if (answer <= 0)
-		return checkpoint_refuse(error, "", "checkpoint", answer ?
-			"written by a newer version of this program; not touched" :
-			"damaged; restore it from a backup");
+		return checkpoint_unreadable(error, "", "checkpoint");
 	if (load_files(s, &h, error))
 		return -1;
 	/* A process that was killed may have replaced `checkpoint` and not synced that: the files of the
 	 * one before go when it cannot come back. */
 	if (!s->readonly && io_fsync(s->dirfd))
-		return checkpoint_refuse(error, "", "checkpoint", strerror(errno));
+		return checkpoint_unreadable(error, "", "checkpoint");
 	remove_all_unnamed(s, &h);
 	return 0;
 }

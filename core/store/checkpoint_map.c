@@ -192,12 +192,12 @@ static int load_run(struct store *s, struct cursor *c, int dir, struct buf *erro
 		return 0;
 	map_run_name(name, number);
 	if (map_run_open(dir, &s->key, number, &run))
-		return checkpoint_refuse(error, "map/", name, errno == EPROTO ?
-			"damaged; restore it from a backup" : strerror(errno));
+		return checkpoint_unreadable(error, "map/", name);
 	if (run.count == count && !vec_push(&s->map.runs, run))
 		return 1;
 	map_run_close(&run);
-	return checkpoint_refuse(error, "map/", name, "not the file the checkpoint means");
+	errno = EPROTO;
+	return checkpoint_unreadable(error, "map/", name);
 }
 
 static void load_segment(struct store *s, const struct map_segment *m)
@@ -222,14 +222,16 @@ static int load_list(struct store *s, struct cursor *c, int dir, uint64_t number
 	struct map_segment m;
 	int answer;
 
-	if (map_head_read(c, &s->key, MAP_LIST_MAGIC, &found, &runs, &segments) != 1 || found != number ||
-		runs > MAP_RUNS_MAX + 1)
+	answer = map_head_read(c, &s->key, MAP_LIST_MAGIC, &found, &runs, &segments);
+	errno = answer < 0 ? ENOTSUP : EPROTO;
+	if (answer != 1 || found != number || runs > MAP_RUNS_MAX + 1)
 		return 0;
 	while (runs--) {
 		answer = load_run(s, c, dir, error);
 		if (answer != 1)
 			return answer;
 	}
+	errno = EPROTO;
 	while (segments--) {
 		if (!map_segment_read(c, &s->key, &m))
 			return 0;
@@ -240,25 +242,28 @@ static int load_list(struct store *s, struct cursor *c, int dir, uint64_t number
 
 static int load_map(struct store *s, const struct checkpoint_head *h, struct buf *error)
 {
-	int dir = checkpoint_open_dir(s, "map"), answer = 0;
+	int dir = checkpoint_open_dir(s, "map"), answer = 0, why;
 	char name[CHECKPOINT_NAME_MAX];
 	struct buf b = {0};
 	struct cursor c;
 
 	table_name(name, h->files, ".list");
 	if (dir < 0 || checkpoint_read(s, "map", name, &b)) {
-		checkpoint_refuse(error, "map/", name, strerror(errno));
+		checkpoint_unreadable(error, "map/", name);
 		answer = -1;
 	} else {
 		c = cursor_from(buf_str(&b));
+		errno = EPROTO;
 		if (b.len == h->map_size && crc32c(s->key.seed, c.p, b.len) == h->map_crc)
 			answer = load_list(s, &c, dir, h->files, error);
 		if (!answer)
-			checkpoint_refuse(error, "map/", name, "damaged; restore it from a backup");
+			checkpoint_unreadable(error, "map/", name);
 	}
+	why = errno;
 	if (dir >= 0)
 		close(dir);
 	buf_free(&b);
+	errno = why;
 	return answer == 1 ? 0 : -1;
 }
 

@@ -36,7 +36,8 @@ void format_key_set(struct format_key *k, const unsigned char salt[SALT_SIZE])
 	k->seed = crc32c(0, salt, SALT_SIZE);
 }
 
-/* Starts at *c, compares the magic, tells the version.  1 / 0 / -1 newer. */
+/* Starts at *c, compares the magic, tells the version.  1 / 0 / -1 newer: to be believed only with a
+ * good CRC, which all versions have in the same place; otherwise one bit could close a spool. */
 static int head_read(struct cursor *c, const char *magic, uint16_t *version_r)
 {
 	struct str found = cursor_take(c, 8);
@@ -65,13 +66,15 @@ int spool_read(struct str in, struct format_key *k_r, uint16_t *version_r)
 	int answer = head_read(&c, spool_magic, version_r);
 	struct str salt;
 
-	if (answer <= 0 || in.len < SPOOL_SIZE)
-		return answer < 0 ? -1 : 0;
+	if (!answer || in.len < SPOOL_SIZE)
+		return 0;
 	cursor_skip(&c, 6);
 	salt = cursor_take(&c, SALT_SIZE);
 	cursor_skip(&c, 28);
 	if (cursor_u32(&c) != crc32c(0, in.p, 60) || c.failed)
 		return 0;
+	if (answer < 0)
+		return -1;
 	format_key_set(k_r, (const unsigned char *)salt.p);
 	return 1;
 }
@@ -99,16 +102,16 @@ int segment_header_read(struct str in, const struct format_key *k, uint64_t *epo
 	int answer = head_read(&c, segment_magic, &version);
 	struct str salt;
 
-	if (answer <= 0 || in.len < SEGMENT_HEADER_SIZE)
-		return answer < 0 ? -1 : 0;
+	if (!answer || in.len < SEGMENT_HEADER_SIZE)
+		return 0;
 	cursor_skip(&c, 6);
 	salt = cursor_take(&c, SALT_SIZE);
 	*epoch_r = cursor_u64(&c);
 	*first_r = cursor_u64(&c);
 	cursor_skip(&c, 508 - 48);
-	if (cursor_u32(&c) != crc32c(k->seed, in.p, 508) || c.failed)
+	if (cursor_u32(&c) != crc32c(k->seed, in.p, 508) || c.failed || memcmp(salt.p, k->salt, SALT_SIZE))
 		return 0;
-	return !memcmp(salt.p, k->salt, SALT_SIZE);
+	return answer;
 }
 
 void batch_header_write(char *p, const struct format_key *k, struct batch_header *h)

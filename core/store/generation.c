@@ -264,13 +264,15 @@ static int read_tail(struct generation *g, unsigned class, const struct format_k
 	*list_r = cursor_u32(&c);
 	if (!str_eq(magic, STR("SATTABLE")))
 		return damaged();
+	if (cursor_u32(&c) != crc32c(k->seed, bytes, GENERATION_TAIL - 4))
+		return damaged();
 	if (version > FORMAT_VERSION) {
 		errno = ENOTSUP;
 		return -1;
 	}
 	pages = (g->size + GENERATION_PAGE - 1) / GENERATION_PAGE;
-	if (memcmp(salt.p, k->salt, SALT_SIZE) || g->class != class ||
-		cursor_u32(&c) != crc32c(k->seed, bytes, GENERATION_TAIL - 4) || g->size < HEADER ||
+	/* A newer one under the name of an older one would hide what is newer still. */
+	if (memcmp(salt.p, k->salt, SALT_SIZE) || g->class != class || g->last > g->number || g->size < HEADER ||
 		g->size >> 32 || g->size + pages * 4 + GENERATION_TAIL != (uint64_t)st.st_size)
 		return damaged();
 	return 0;
@@ -331,6 +333,7 @@ struct generation *generation_open(int dirfd, uint64_t number, unsigned class,
 	struct generation *g = calloc(1, sizeof(*g));
 	char name[GENERATION_NAME_SIZE];
 	uint32_t list = 0;
+	int why;
 
 	generation_name(name, number, class);
 	if (!g) {
@@ -341,8 +344,10 @@ struct generation *generation_open(int dirfd, uint64_t number, unsigned class,
 	g->fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	if (g->fd >= 0 && !read_tail(g, class, k, &list) && !read_list(g, k, list) && !read_header(g))
 		return g;
-	buf_addv(error, "kv/", name, ": ", reason(errno), NULL);
+	why = errno;
+	buf_addv(error, "kv/", name, ": ", reason(why), NULL);
 	generation_free(&g);
+	errno = why;
 	return NULL;
 }
 

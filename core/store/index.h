@@ -194,6 +194,9 @@ void index_head_write(struct buf *out, const struct format_key *k, const struct 
 int index_head_read(struct cursor *c, const struct format_key *k, struct index_head *h_r);
 void index_block_write(struct buf *out, const struct index_block *b);
 void index_block_read(struct cursor *c, struct index_block *b_r);
+void index_tomb_write(struct buf *out, const struct format_key *k, const struct index_tomb *t);
+/* False: damaged. */
+bool index_tomb_read(struct cursor *c, const struct format_key *k, struct index_tomb *t_r);
 /* Bytes of a directory with so many blocks. */
 uint64_t index_head_bytes(uint64_t blocks);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /* The bytes of index files. */
+#include "core/lib/crc32c.h"
 #include "core/store/checkpoint.h"
 #include "core/store/index.h"
 
@@ -78,6 +79,26 @@ int index_head_read(struct cursor *c, const struct format_key *k, struct index_h
 		cursor_skip(&in, 4);
 	}
 	return answer == 1 && h_r->runs > INDEX_RUNS ? 0 : answer;
+}
+
+void index_tomb_write(struct buf *out, const struct format_key *k, const struct index_tomb *t)
+{
+	size_t at = out->len;
+
+	buf_put64(out, t->modseq);
+	buf_put32(out, t->uid);
+	if (!out->failed)
+		buf_put32(out, crc32c(k->seed, out->data + out->off + at, INDEX_TOMB_SIZE - 4));
+}
+
+bool index_tomb_read(struct cursor *c, const struct format_key *k, struct index_tomb *t_r)
+{
+	struct str whole = cursor_take(c, INDEX_TOMB_SIZE);
+	struct cursor in = cursor_from(whole);
+
+	t_r->modseq = cursor_u64(&in);
+	t_r->uid = cursor_u32(&in);
+	return cursor_u32(&in) == crc32c(k->seed, whole.p, whole.len - 4) && !in.failed;
 }
 
 void index_block_write(struct buf *out, const struct index_block *b)

@@ -125,15 +125,16 @@ static int read_directory(struct mailbox *m, struct index *ix)
 {
 	struct store *s = m->account->store;
 	uint64_t at = index_name_unit(m->index) * INDEX_UNIT;
-	int fd = index_fd(s, m, ix->number);
+	int fd = index_fd(s, m, ix->number), answer;
 	char head[INDEX_HEAD_SIZE];
 	struct index_head h;
 	struct cursor c = cursor_from((struct str){head, sizeof(head)});
 
 	if (fd < 0 || read_at(fd, head, sizeof(head), at))
 		return -1;
-	errno = EBADMSG;
-	if (index_head_read(&c, &s->key, &h) != 1 || h.mailbox != m->id || h.blocks > DIRECTORY_MAX)
+	answer = index_head_read(&c, &s->key, &h);
+	errno = answer < 0 ? ENOTSUP : EBADMSG;
+	if (answer != 1 || h.mailbox != m->id || h.blocks > DIRECTORY_MAX)
 		return -1;
 	return take_head(ix, &h) || read_blocks(ix, &s->key, fd, at, &h) ? -1 : 0;
 }
@@ -160,8 +161,9 @@ int index_open(struct mailbox *m)
 		return 0;
 	}
 	error = errno;
-	complain(m, ix->number, error == EBADMSG ? "damaged" : strerror(error));
-	if (error == EBADMSG || error == ENOENT) {
+	complain(m, ix->number, error == EBADMSG ? "damaged" :
+		error == ENOTSUP ? "written by a newer version of this program; not touched" : strerror(error));
+	if (error == EBADMSG || error == ENOENT || error == ENOTSUP) {
 		m->index_bad = true;
 		m->account->store->damaged++;
 	}
@@ -340,6 +342,7 @@ static int read_run(struct store *s, const struct index *ix, const struct index_
 int index_drop_tombs(struct store *s, struct index *ix, uint32_t n)
 {
 	struct index_run last;
+	struct index_tomb t;
 	struct buf b = {0};
 	struct cursor c;
 
@@ -354,7 +357,8 @@ int index_drop_tombs(struct store *s, struct index *ix, uint32_t n)
 			return -1;
 		}
 		c = cursor_from(buf_str(&b));
-		ix->floor = cursor_u64(&c);
+		/* A damaged one does not say how far: then as far as any can have gone. */
+		ix->floor = index_tomb_read(&c, &s->key, &t) ? t.modseq : ix->mailbox->highestmodseq;
 		r->at += (uint64_t)some * INDEX_TOMB_SIZE;
 		r->n -= some;
 		n -= some;
@@ -365,23 +369,13 @@ int index_drop_tombs(struct store *s, struct index *ix, uint32_t n)
 	return 0;
 }
 
-static uint64_t tomb_read(struct cursor *c, uint32_t *uid_r)
-{
-	uint64_t modseq = cursor_u64(c);
-
-	*uid_r = cursor_u32(c);
-	cursor_skip(c, 4);
-	return modseq;
-}
-
 int index_expunged(const struct mailbox *m, uint64_t modseq,
 	void (*each)(void *arg, uint32_t uid, uint64_t modseq), void *arg, uint64_t *floor_r)
 {
 	const struct index *ix = index_of(m);
+	struct index_tomb t;
 	struct buf b = {0};
 	struct cursor c;
-	uint32_t uid;
-	uint64_t at;
 
 	if (!ix)
 		return -1;
@@ -393,9 +387,14 @@ int index_expunged(const struct mailbox *m, uint64_t modseq,
 			return -1;
 		}
 		c = cursor_from(buf_str(&b));
-		while (!cursor_done(&c) && (at = tomb_read(&c, &uid)))
-			if (at > modseq)
-				each(arg, uid, at);
+		while (!cursor_done(&c)) {
+			if (!index_tomb_read(&c, &m->account->store->key, &t)) {
+				complain(m, ix->number, "damaged tombstone");
+				*floor_r = UINT64_MAX; /* nobody knows what is missing */
+			} else if (t.modseq > modseq) {
+				each(arg, t.uid, t.modseq);
+			}
+		}
 	}
 	buf_free(&b);
 	for (size_t i = 0; i < ix->tombs.n; i++)

@@ -21,6 +21,8 @@
 #include "core/store/io.h"
 #include "core/store/scan.h"
 
+#define SALVAGE_MAX ((uint64_t)64 << 20) /* bytes of one batch looked at when its header is damaged */
+
 struct redo {
 	struct store *s;
 	struct buf *error;
@@ -109,6 +111,34 @@ static int list_segments(struct store *s)
 	return answer;
 }
 
+/* Two files that were exchanged would make each other's records look lost. */
+static int check_names(struct redo *r)
+{
+	struct store *s = r->s;
+	char name[SEGMENT_NAME_SIZE];
+	struct scan_source src;
+	struct buf why = {0};
+	uint64_t first;
+	int answer = 0, right;
+
+	for (size_t i = 0; !answer && i < s->segments.n; i++) {
+		src = source(s->segments.v[i]);
+		right = scan_segment_name(&src, &s->key, s->segments.v[i]->first, &first);
+		if (right == 1)
+			continue;
+		segment_name(name, first);
+		if (right)
+			buf_adds(&why, "written by a newer version of this program; not touched");
+		else
+			buf_addv(&why, "holds the segment ", name, ": give it its own name, or satchel fsck --repair",
+				NULL);
+		buf_addc(&why, 0);
+		answer = refuse(r, s->segments.v[i], 0, why.failed ? "not its own name" : why.data + why.off);
+	}
+	buf_free(&why);
+	return answer;
+}
+
 /* ---- one batch ---- */
 
 static int apply_failed(struct redo *r, struct segment *g, uint64_t at, const struct record *rec)
@@ -128,6 +158,15 @@ static int apply_failed(struct redo *r, struct segment *g, uint64_t at, const st
 	return refuse(r, g, at, strerror(errno));
 }
 
+/* Records [from, to) of this place cannot be read. */
+static void lost(struct redo *r, const struct segment *g, uint64_t at, uint64_t from, uint64_t to)
+{
+	r->s->damaged++;
+	log_error("log damaged", "segment", where(g), "offset", log_num((int64_t)at), "lost-from",
+		log_num((int64_t)from), "to", log_num((int64_t)to - 1), "remedy",
+		"restore what they named from a backup; satchel fsck --explain says more", NULL);
+}
+
 /* Compaction moves records to the head of the log, so that an account may come after its mailboxes, and
  * a mailbox or a blob after the messages that name it: a rebuild takes them one kind after the other. */
 static bool in_pass(const struct redo *r, uint16_t type)
@@ -138,32 +177,32 @@ static bool in_pass(const struct redo *r, uint16_t type)
 	return !r->s->rebuild || pass == r->pass;
 }
 
-/* Applies the records of a metadata block; a damaged one ends it (its neighbours cannot be found). */
-static int apply_meta(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
-	struct str meta)
+/* Applies the records of a metadata block, numbers first..end-1: those that can be read. */
+static int apply_meta(struct redo *r, struct segment *g, uint64_t at, uint64_t first, uint64_t end,
+	uint64_t bodies_at, struct str meta)
 {
 	struct cursor c = cursor_from(meta);
 	struct record rec;
-	int more;
 
-	while ((more = record_next(&c, &r->s->key, &rec)) == 1) {
+	while (scan_record(&c, &r->s->key, first, end, &rec)) {
+		if (rec.lsn > first)
+			lost(r, g, at, first, rec.lsn);
+		first = rec.lsn + 1;
 		if (rec.lsn <= r->s->checkpoint_lsn || !in_pass(r, rec.type))
 			continue;
 		r->records++;
-		if (record_apply(r->s, &rec, g, at + batch_bodies_at(h)) && apply_failed(r, g, at, &rec))
+		if (record_apply(r->s, &rec, g, bodies_at) && apply_failed(r, g, at, &rec))
 			return -1;
 	}
-	if (more < 0) {
-		log_error("damaged batch", "segment", where(g), "offset", log_num((int64_t)at), NULL);
-		r->s->damaged++;
-	}
+	if (first < end)
+		lost(r, g, at, first, end);
 	return 0;
 }
 
 static int take_batch(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
 	struct str meta)
 {
-	if (apply_meta(r, g, at, h, meta))
+	if (apply_meta(r, g, at, h->first, h->first + h->count, at + batch_bodies_at(h), meta))
 		return -1;
 	r->last = *h;
 	r->last_segment = g;
@@ -179,14 +218,6 @@ static int take_batch(struct redo *r, struct segment *g, uint64_t at, const stru
 }
 
 /* ---- damage ---- */
-
-static void report_damage(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *next)
-{
-	r->s->damaged++;
-	log_error("log damaged", "segment", where(g), "offset", log_num((int64_t)at), "lost-from",
-		log_num((int64_t)r->expect), "to", log_num((int64_t)next->first - 1), "remedy",
-		"restore the messages named as damaged from a backup", NULL);
-}
 
 /* Finds the next valid batch at or after (i, at) that continues this spool's history. */
 static int find_successor(struct redo *r, size_t *i, uint64_t *at, struct batch_header *h_r)
@@ -240,17 +271,47 @@ static bool continues(const struct redo *r, const struct batch_header *h)
 	return (!r->expect || h->first == r->expect) && (!r->chained || h->prev == r->prev);
 }
 
-/* A header that is good over records that are not: what can be read of them is taken. */
-static int salvage(struct redo *r, struct segment *g, uint64_t at)
+/* Records stand behind a batch's header, whatever that is like: how many bytes of them follow each
+ * other by number up to `end`.  0: not all that far. */
+static size_t records_end(const struct redo *r, struct str bytes, uint64_t end)
 {
+	struct cursor c = cursor_from(bytes);
+	uint64_t expect = r->expect;
+	struct record rec;
+
+	while (expect && expect < end && record_next(&c, &r->s->key, &rec) == 1 && rec.lsn == expect)
+		expect++;
+	return expect && expect == end ? bytes.len - cursor_left(&c) : 0;
+}
+
+/* A batch that is not good stands at `at`; the next good one begins with `end`, at `limit` in this
+ * segment or later.  What can be read of it is taken. */
+static int salvage(struct redo *r, struct segment *g, uint64_t at, uint64_t limit, uint64_t end)
+{
+	uint64_t from = at + BATCH_HEADER_SIZE, n = limit > from ? limit - from : 0, bodies;
 	struct scan_source src = source(g);
 	struct batch_header h;
 	struct buf meta = {0};
 	int answer = 0;
+	size_t len;
 
-	if (scan_header(&src, &r->s->key, at, &h) == 1 && continues(r, &h) &&
-		!scan_read(&src, at + BATCH_HEADER_SIZE, h.meta_len, &meta))
-		answer = apply_meta(r, g, at, &h, buf_str(&meta));
+	if (scan_header(&src, &r->s->key, at, &h) == 1 && continues(r, &h)) {
+		n = h.meta_len;
+		if (!scan_read(&src, from, n, &meta))
+			answer = apply_meta(r, g, at, h.first, h.first + h.count, at + batch_bodies_at(&h),
+				buf_str(&meta));
+		else
+			lost(r, g, at, r->expect, end);
+	} else if (n && n <= SALVAGE_MAX && !scan_read(&src, from, n, &meta) &&
+		(len = records_end(r, buf_str(&meta), end))) {
+		/* The header alone is damaged. */
+		bodies = at + format_align(BATCH_HEADER_SIZE + len, 8);
+		r->s->damaged++;
+		log_error("log damaged", "segment", where(g), "offset", log_num((int64_t)at), "lost", "nothing", NULL);
+		answer = apply_meta(r, g, at, r->expect, end, bodies, (struct str){meta.data + meta.off, len});
+	} else {
+		lost(r, g, at, r->expect, end);
+	}
 	buf_free(&meta);
 	return answer;
 }
@@ -269,7 +330,7 @@ static bool removed_between(const struct redo *r, const struct batch_header *h, 
 static int walk(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
-	uint64_t at = SEGMENT_HEADER_SIZE, next_at;
+	uint64_t at = SEGMENT_HEADER_SIZE, next_at, limit;
 	struct batch_header h;
 	size_t i = from, next;
 
@@ -281,9 +342,9 @@ static int walk(struct redo *r, size_t from)
 		if (!find_successor(r, &next, &next_at, &h))
 			break;
 		if (!continues(r, &h) && !removed_between(r, &h, i, at, next, next_at)) {
-			if (salvage(r, s->segments.v[i], at))
+			limit = next == i ? next_at : s->segments.v[i]->size;
+			if (salvage(r, s->segments.v[i], at, limit, h.first))
 				return -1;
-			report_damage(r, s->segments.v[i], at, &h);
 		}
 		if (!continues(r, &h)) {
 			r->expect = h.first;
@@ -470,18 +531,52 @@ static int write_epoch(struct store *s)
 	return answer;
 }
 
+/* The files of a checkpoint repeat what the log says: if one cannot be read, a server makes do without,
+ * and *instead_r is true.  0 / -1. */
+static int load(struct store *s, struct buf *error, bool *instead_r)
+{
+	*instead_r = false;
+	if (!checkpoint_load(s, error))
+		return 0;
+	if (s->readonly || (errno != EPROTO && errno != EBADMSG && errno != ENOENT))
+		return -1;
+	log_error("checkpoint unreadable", "file", log_str(buf_str(error)), "remedy",
+		"all of the log is redone instead, which takes longer", NULL);
+	tables_free(s);
+	s->messages = 0;
+	s->rebuild = *instead_r = true;
+	return checkpoint_load(s, error);
+}
+
+/* What was redone instead of the checkpoint is right if the log is whole; the next checkpoint comes soon. */
+static int end_instead(struct store *s, struct buf *error)
+{
+	if (s->damaged) {
+		buf_adds(error, "; and the log is damaged too: see what satchel fsck --explain says, then --repair");
+		return -1;
+	}
+	buf_clear(error);
+	s->rebuild = false;
+	s->log_since = UINT64_MAX / 2;
+	s->damaged++;
+	return 0;
+}
+
 int recover(struct store *s, struct buf *error)
 {
 	struct redo r = {.s = s, .error = error};
 	size_t from;
+	bool instead;
 	int good;
 
 	if (list_segments(s)) {
 		buf_addv(error, "log: ", strerror(errno), NULL);
 		return -1;
 	}
+	if (check_names(&r))
+		return -1;
 	s->redoing = true;
-	if (checkpoint_load(s, error))
+	if (load(s, error, &instead))
 		return -1;
 	r.epoch = s->epoch;
 	from = first_to_redo(s);
@@ -504,6 +599,8 @@ int recover(struct store *s, struct buf *error)
 	}
 	if (r.expect <= s->lsn_floor)
 		r.expect = s->lsn_floor + 1;
+	if (instead && end_instead(s, error))
+		return -1;
 	if (cut_tail(&r, from) || sync_all(&r, from))
 		return -1;
 	segment_close_all(s);

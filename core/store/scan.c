@@ -113,6 +113,49 @@ int scan_next(const struct scan_source *src, const struct format_key *k, uint64_
 	return answer;
 }
 
+/* Could a record with such a number begin here?  Asked before its CRC, which is long to reckon. */
+static bool plausible(struct cursor c, uint64_t from, uint64_t to)
+{
+	uint64_t left = cursor_left(&c), lsn;
+	uint32_t length = cursor_u32(&c);
+
+	cursor_skip(&c, 4);
+	lsn = cursor_u64(&c);
+	return !c.failed && length >= RECORD_OVERHEAD && length <= left && lsn >= from && lsn < to;
+}
+
+int scan_record(struct cursor *c, const struct format_key *k, uint64_t from, uint64_t to, struct record *r_r)
+{
+	struct cursor look;
+
+	for (; !cursor_done(c); cursor_skip(c, 1)) {
+		look = *c;
+		if (!plausible(look, from, to) || record_next(&look, k, r_r) != 1)
+			continue;
+		*c = look;
+		return 1;
+	}
+	return 0;
+}
+
+int scan_segment_name(const struct scan_source *src, const struct format_key *k, uint64_t named, uint64_t *first_r)
+{
+	uint64_t epoch;
+	struct buf b = {0};
+	int answer = 0;
+
+	if (!scan_read(src, 0, SEGMENT_HEADER_SIZE, &b))
+		answer = segment_header_read(buf_str(&b), k, &epoch, first_r);
+	else if (errno != EPROTO)
+		answer = -1;
+	else
+		answer = 0;
+	buf_free(&b);
+	if (answer < 0)
+		return -1;
+	return !answer || *first_r == named;
+}
+
 static int range_crc(const struct scan_source *src, uint64_t at, uint64_t n, uint32_t *crc_r)
 {
 	struct buf piece = {0};

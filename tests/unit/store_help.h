@@ -8,6 +8,11 @@
 #include <ftw.h>
 #include <stdio.h>
 
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/lib/crc32c.h"
 #include "core/lib/log.h"
 #include "core/lib/loop.h"
 #include "core/store/store.h"
@@ -55,6 +60,31 @@ __attribute__((unused)) static void help_settle(struct spool *p)
 		loop_turn(p->loop, 10);
 	}
 	fail_msg("the store does not become durable");
+}
+
+/* Makes a header of a newer version, with a good CRC at its end, of one that stands in a file at `at`. */
+__attribute__((unused)) static void help_raise_version(struct spool *p, const char *path, long at, size_t size)
+{
+	unsigned char salt[64], b[512];
+	char spool[96];
+	bool seeded = !strstr(path, "/spool") || strlen(strstr(path, "/spool")) > 6;
+	uint32_t crc;
+	int fd;
+
+	snprintf(spool, sizeof(spool), "%s/spool", p->dir);
+	fd = open(spool, O_RDONLY);
+	assert_int_equal(pread(fd, salt, sizeof(salt), 0), 64);
+	close(fd);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0 && size <= sizeof(b));
+	at += at < 0 ? lseek(fd, 0, SEEK_END) : 0;
+	assert_int_equal(pread(fd, b, size, at), size);
+	b[8]++;
+	crc = crc32c(seeded ? crc32c(0, salt + 16, 16) : 0, b, size - 4);
+	for (int i = 0; i < 4; i++)
+		b[size - 4 + (size_t)i] = (unsigned char)(crc >> 8 * i);
+	assert_int_equal(pwrite(fd, b, size, at), size);
+	close(fd);
 }
 
 static int help_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
