@@ -6,8 +6,6 @@
 
 #include "core/lib/date.h"
 
-#define NO_ROOM "No room for the message now, try again"
-
 struct append_args {
 	struct str mailbox;
 	struct imap_flags flags;
@@ -55,6 +53,27 @@ static int refuse(const char *status, const char *code, const char *why, const c
 	return -1;
 }
 
+const char *imap_append_trouble(int error)
+{
+	return error == ENOSPC ? "The disk is full" : error == EIO ? "The store takes no changes now" :
+		"No room for the message now, try again";
+}
+
+static void append_step(struct imap_session *s, struct imap_cmd *c);
+
+/* More of the message can be taken, or all of it is in its file. */
+static void body_ready(void *arg)
+{
+	struct imap_session *s = arg;
+
+	if (s->running) {
+		s->running->step = append_step;
+		imap_yield(s);
+	} else {
+		loop_idle_add(s->conn.loop, &s->wake);
+	}
+}
+
 int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, const char **status_r,
 	const char **code_r, const char **why_r)
 {
@@ -81,13 +100,13 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 		return refuse("NO", "TOOBIG", "Message too large", status_r, code_r, why_r);
 	error = store_admits(s->base.mail->store, size);
 	if (error)
-		return refuse("NO", "UNAVAILABLE", error == ENOSPC ? "The disk is full"
-				: error == EIO ? "The store takes no changes now" : NO_ROOM,
-			status_r, code_r, why_r);
+		return refuse("NO", "UNAVAILABLE", imap_append_trouble(error), status_r, code_r, why_r);
 	body_free(&s->append_body);
 	s->append_body = body_new(s->base.mail->store);
 	if (!s->append_body)
-		return refuse("NO", "UNAVAILABLE", NO_ROOM, status_r, code_r, why_r);
+		return refuse("NO", "UNAVAILABLE", imap_append_trouble(errno), status_r, code_r, why_r);
+	body_expect(s->append_body, size);
+	body_notify(s->append_body, body_ready, s);
 	return 0;
 }
 
@@ -114,8 +133,6 @@ static int append(struct imap_session *s, struct mailbox *m, const struct append
 
 	new.internaldate = args->has_date ? date_to_unix(&args->date) : (int64_t)time(NULL);
 	new.zone = args->has_date ? (int16_t)args->date.zone : 0;
-	if (body_finish(s->append_body))
-		return -1;
 	store_begin(s->base.mail->store);
 	if (!find_keywords(m, &args->flags, &new.keywords))
 		rc = mailbox_append(m, &new, 1, uid_r, lsn_r);
@@ -123,26 +140,20 @@ static int append(struct imap_session *s, struct mailbox *m, const struct append
 	return rc;
 }
 
-static void append_run(struct imap_session *s, struct imap_cmd *c)
+/* The message is complete. */
+static void store_message(struct imap_session *s, struct imap_cmd *c, const struct append_args *args)
 {
-	struct append_args args;
-	const char *wrong = parse_args(&c->args, c->arena, &args);
-	struct mailbox *m;
+	struct mailbox *m = mailbox_find(s->account, args->mailbox);
 	struct buf code = {0};
 	uint64_t lsn = 0;
 	uint32_t uid = 0;
 
-	if (wrong || !s->append_body) {
-		imap_bad(s, c, wrong ? wrong : "APPEND: expected a message as a literal");
-		return;
-	}
-	m = mailbox_find(s->account, args.mailbox);
 	if (!m) {
 		imap_barrier(s, account_lsn(s->account));
 		imap_reply(s, c, IMAP_NO, "TRYCREATE", "No such mailbox");
 		return;
 	}
-	if (append(s, m, &args, &uid, &lsn)) {
+	if (append(s, m, args, &uid, &lsn)) {
 		imap_reply_errno(s, c, errno);
 		return;
 	}
@@ -155,6 +166,31 @@ static void append_run(struct imap_session *s, struct imap_cmd *c)
 	buf_addc(&code, 0);
 	imap_reply(s, c, IMAP_OK, code.failed ? NULL : code.data, "Message stored");
 	buf_free(&code);
+}
+
+/* Until the message's file is on the disk there is no step: body_ready() brings it back. */
+static void append_step(struct imap_session *s, struct imap_cmd *c)
+{
+	int done = body_finish(s->append_body);
+
+	c->step = NULL;
+	if (done < 0)
+		imap_reply(s, c, IMAP_NO, "UNAVAILABLE", imap_append_trouble(errno));
+	else if (!done)
+		store_message(s, c, c->state);
+}
+
+static void append_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct append_args *args = arena_alloc(c->arena, sizeof(*args));
+	const char *wrong = args ? parse_args(&c->args, c->arena, args) : "APPEND: out of memory";
+
+	if (wrong || !s->append_body) {
+		imap_bad(s, c, wrong ? wrong : "APPEND: expected a message as a literal");
+		return;
+	}
+	c->state = args;
+	append_step(s, c);
 }
 
 const struct imap_command imap_append_commands[] = {

@@ -48,6 +48,7 @@ struct imap_input {
 	bool done;              /* the running command has replied */
 	bool driving;           /* session.c is on the stack */
 	bool step_due;          /* the running command's step() is to be called */
+	bool stalled;           /* BODY: the message comes in faster than the disk takes it */
 	size_t at;              /* COMMAND: where in conn.in the next line begins */
 	size_t literals;        /* COMMAND: bytes of literals so far */
 	uint64_t left;
@@ -80,6 +81,8 @@ void imap_view_changed(void *session);
  * ("NO", "BAD") set. */
 int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, const char **status_r,
 	const char **code_r, const char **why_r);
+/* An errno of the body as text for the client. */
+const char *imap_append_trouble(int error);
 /* Does this text stand in front of APPEND's message (not of a mailbox name sent as a literal)? */
 bool imap_append_is_message(struct str text);
 

@@ -6,6 +6,7 @@
  */
 #include "core/imap/commands.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define IN_MAX (16 * 1024)   /* read ahead of a command; more while a longer one is collected */
@@ -91,8 +92,7 @@ static void begin_body(struct imap_session *s, const struct imap_line *l)
 		return;
 	}
 	buf_clear(&i->head);
-	if (buf_addstr(&i->head, text) ||
-	    !buf_reserve(body_buf(s->append_body), l->size < BODY_ROOM ? l->size : BODY_ROOM)) {
+	if (buf_addstr(&i->head, text)) {
 		refuse_literal(s, l, "NO", "UNAVAILABLE", "Out of memory");
 		return;
 	}
@@ -167,23 +167,31 @@ static int collect_command(struct imap_session *s, struct str *text_r, bool *aga
 	return 0;
 }
 
+static void refuse_body(struct imap_session *s, const char *code, const char *text)
+{
+	refuse(s, imap_scan_tag(buf_str(&s->input->head)), "NO", code, text);
+	s->input->mode = IMAP_INPUT_SWALLOW;
+}
+
 static void stream_body(struct imap_session *s)
 {
 	struct imap_input *i = s->input;
 	struct str in = buf_str(&s->conn.in);
 
+	i->stalled = body_full(s->append_body);
+	if (i->stalled)
+		return;
 	if (in.len > i->left)
 		in.len = (size_t)i->left;
 	s->conn.in_max = BODY_ROOM;
 	/* RFC 9051 9: a literal holds no NUL. */
 	if (memchr(in.p, 0, in.len)) {
-		refuse(s, imap_scan_tag(buf_str(&i->head)), "NO", NULL, "The message holds NUL bytes");
-		i->mode = IMAP_INPUT_SWALLOW;
+		refuse_body(s, NULL, "The message holds NUL bytes");
 		return;
 	}
-	if (buf_addstr(body_buf(s->append_body), in)) {
-		refuse(s, imap_scan_tag(buf_str(&i->head)), "NO", "UNAVAILABLE", "Out of memory");
-		i->mode = IMAP_INPUT_SWALLOW;
+	buf_addstr(body_buf(s->append_body), in);
+	if (body_added(s->append_body) < 0) {
+		refuse_body(s, "UNAVAILABLE", imap_append_trouble(errno));
 		return;
 	}
 	buf_consume(&s->conn.in, in.len);
@@ -258,6 +266,7 @@ int imap_input_next(struct imap_session *s, struct str *text_r, bool *again_r)
 	size_t before = s->conn.in.len;
 
 	*again_r = false;
+	s->input->stalled = false;
 	s->conn.in_max = IN_MAX;
 	if (!before && s->input->mode != IMAP_INPUT_BODY)
 		return 0;

@@ -257,11 +257,12 @@ static bool next_command(struct imap_session *s)
 static void settle(struct imap_session *s)
 {
 	/* The client sends no more, and all that it sent has been answered. */
-	if (s->conn.eof && !s->wake.queued && (s->running ? s->line != NULL : !conn_full(&s->conn)))
+	if (s->conn.eof && !s->wake.queued && (s->running ? s->line != NULL :
+			!conn_full(&s->conn) && !s->input->stalled))
 		s->ending = true;
 	if (s->ending)
 		conn_close(&s->conn);
-	conn_pause(&s->conn, s->running && !s->line);
+	conn_pause(&s->conn, (s->running && !s->line) || s->input->stalled);
 	if (!s->running)
 		session_state(&s->base, "idle");
 	if (!s->running && !s->conn.in.len)

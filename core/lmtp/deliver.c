@@ -22,14 +22,6 @@ struct slice {
 	struct buf prefix, received, id;
 };
 
-static struct str header_of(const struct body *b, struct str text)
-{
-	uint32_t n = body_summary(b)->header_len;
-	struct cursor c = cursor_from(text);
-
-	return n <= text.len ? cursor_take(&c, n) : text;
-}
-
 static bool loops(struct str header)
 {
 	struct cursor c = cursor_from(header);
@@ -47,12 +39,14 @@ static bool loops(struct str header)
 void lmtp_deliver_begin(struct lmtp_session *s)
 {
 	struct lmtp_transaction *tx = &s->tx;
+	int done = tx->refusal ? 0 : body_finish(tx->body);
 
-	if (tx->refusal)
+	if (done == 1)
 		return;
-	if (body_finish(tx->body))
+	s->phase = LMTP_DELIVERING;
+	if (done)
 		tx->refusal = lmtp_error_reply(errno);
-	else if (loops(header_of(tx->body, buf_str(body_buf(tx->body)))))
+	else if (!tx->refusal && loops(body_header(tx->body)))
 		tx->refusal = "554 5.4.6 Too many hops";
 }
 
@@ -170,11 +164,10 @@ static void tell(struct lmtp_session *s, const struct delivery *d, const char *i
 static void slice_init(struct lmtp_session *s, struct slice *sl)
 {
 	struct lmtp_transaction *tx = &s->tx;
-	struct str text = buf_str(body_buf(tx->body));
 
 	sl->d = (struct delivery){
 		.session = &s->base, .store = s->base.mail->store, .sender = tx->sender,
-		.body = tx->body, .header = header_of(tx->body, text), .now = (uint64_t)time(NULL)};
+		.body = tx->body, .header = body_header(tx->body), .now = (uint64_t)time(NULL)};
 	buf_reserve(&sl->prefix, 512);
 	buf_addhex(&sl->id, s->base.since, 8);
 	buf_addc(&sl->id, '-');

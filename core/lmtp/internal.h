@@ -14,6 +14,7 @@
 enum lmtp_phase {
 	LMTP_COMMANDS,
 	LMTP_TEXT,       /* between 354 and the final dot */
+	LMTP_STORING,    /* the message is complete, its file is not yet on the disk */
 	LMTP_DELIVERING, /* recipient after recipient; no input is looked at meanwhile */
 };
 
@@ -45,6 +46,7 @@ struct lmtp_session {
 	uint32_t serial;       /* transactions so far */
 	uint8_t errors;
 	bool skipping;         /* inside a line that is too long */
+	bool stalled;          /* the message comes in faster than the disk takes it */
 	const char *ending;    /* last word, said at the next command boundary */
 	struct loop_idle work; /* goes on with a long delivery */
 };
@@ -54,19 +56,23 @@ struct lmtp_session {
 void lmtp_mail(struct lmtp_session *s, struct cursor *args);
 void lmtp_rcpt(struct lmtp_session *s, struct cursor *args);
 void lmtp_data(struct lmtp_session *s, struct cursor *args);
-/* Takes text from the connection's input; at its end the phase becomes LMTP_DELIVERING. */
+/* Takes text from the connection's input, or sets `stalled`; at its end the phase becomes LMTP_STORING or
+ * LMTP_DELIVERING. */
 void lmtp_take_text(struct lmtp_session *s);
 void lmtp_transaction_reset(struct lmtp_session *s);
 
 /* ---- deliver.c ---- */
 
-/* The message is complete: what can be said of it for all recipients at once is said in
- * tx.refusal. */
+/* The message is complete: once it is on the disk as far as it must be, the phase becomes
+ * LMTP_DELIVERING.  What can be said of it for all recipients at once is said in tx.refusal. */
 void lmtp_deliver_begin(struct lmtp_session *s);
 /* Delivers to some more recipients and answers each.  True when all are answered. */
 bool lmtp_deliver_some(struct lmtp_session *s);
 
 /* ---- session.c ---- */
+
+/* The body goes on (body_notify()). */
+void lmtp_body_ready(void *session);
 
 /* "code text" and the line end; counts as a client's mistake from 500 on. */
 void lmtp_reply(struct lmtp_session *s, const char *text);

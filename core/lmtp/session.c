@@ -138,7 +138,7 @@ static void run(struct lmtp_session *s)
 {
 	struct conn *c = &s->conn;
 
-	while (c->in.len && !c->closing && !conn_full(c) && s->phase != LMTP_DELIVERING) {
+	while (c->in.len && !c->closing && !conn_full(c) && s->phase <= LMTP_TEXT && !s->stalled) {
 		if (s->ending && s->phase == LMTP_COMMANDS)
 			break;
 		if (s->phase == LMTP_TEXT)
@@ -150,12 +150,29 @@ static void run(struct lmtp_session *s)
 	}
 	if (c->out.len)
 		conn_send(c);
-	if (s->phase == LMTP_DELIVERING || c->closing || conn_full(c))
+	/* The disk decides when it goes on: no input, and no timeout for want of it. */
+	conn_pause(c, s->stalled || s->phase == LMTP_STORING);
+	if (s->phase >= LMTP_STORING || s->stalled || c->closing || conn_full(c))
 		return;
 	if (s->ending && s->phase == LMTP_COMMANDS)
 		say_bye(s, "4.3.2", s->ending);
 	else if (c->eof) /* what is left over can never be complete */
 		conn_close(c);
+}
+
+void lmtp_body_ready(void *session)
+{
+	struct lmtp_session *s = session;
+
+	if (s->conn.dead || s->conn.closing)
+		return;
+	s->stalled = false;
+	if (s->phase == LMTP_STORING) {
+		lmtp_deliver_begin(s);
+		if (s->phase == LMTP_DELIVERING)
+			deliver(s);
+	}
+	run(s);
 }
 
 static void on_input(struct conn *c)

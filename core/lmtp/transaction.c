@@ -9,8 +9,6 @@
 #include "core/lib/vec.h"
 
 #define MESSAGE_MAX ((uint64_t)CONFIG_MESSAGE_MAX_MB * 1024 * 1024)
-/* Room made at once for a message whose size was declared. */
-#define ROOM_MAX    (256 * 1024)
 #define RCPTS_KEPT  16
 
 void lmtp_transaction_reset(struct lmtp_session *s)
@@ -212,7 +210,8 @@ void lmtp_data(struct lmtp_session *s, struct cursor *args)
 		lmtp_transaction_reset(s);
 		return;
 	}
-	buf_reserve(body_buf(s->tx.body), s->tx.declared < ROOM_MAX ? s->tx.declared : ROOM_MAX);
+	body_expect(s->tx.body, s->tx.declared);
+	body_notify(s->tx.body, lmtp_body_ready, s);
 	s->phase = LMTP_TEXT;
 	s->serial++;
 	session_state(&s->base, "DATA");
@@ -232,22 +231,23 @@ void lmtp_take_text(struct lmtp_session *s)
 {
 	struct lmtp_transaction *tx = &s->tx;
 	struct str in = buf_str(&s->conn.in);
-	struct buf *to = tx->body ? body_buf(tx->body) : NULL;
-	int error = to ? store_admits(s->base.mail->store, in.len) : 0;
+	int error = tx->body ? store_admits(s->base.mail->store, in.len) : 0;
 
-	if (error) {
-		refuse(s, lmtp_error_reply(error));
-		to = NULL;
+	if (tx->body && body_full(tx->body)) {
+		s->stalled = true;
+		return;
 	}
-	buf_consume(&s->conn.in, lmtp_data_feed(&tx->data, in, to));
+	if (error)
+		refuse(s, lmtp_error_reply(error));
+	buf_consume(&s->conn.in, lmtp_data_feed(&tx->data, in, tx->body ? body_buf(tx->body) : NULL));
 	if (tx->data.size > MESSAGE_MAX)
 		refuse(s, "552 5.3.4 Message is too large");
-	else if (to && to->failed)
-		refuse(s, lmtp_error_reply(ENOMEM));
+	else if (tx->body && body_added(tx->body) < 0)
+		refuse(s, lmtp_error_reply(errno));
 	if (!tx->data.done)
 		return;
 	if (tx->data.nul)
 		refuse(s, "554 5.6.0 Message contains NUL");
-	s->phase = LMTP_DELIVERING;
+	s->phase = LMTP_STORING;
 	lmtp_deliver_begin(s);
 }

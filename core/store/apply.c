@@ -406,23 +406,35 @@ static int redo_messages(struct store *s, const struct record *r)
 	return messages_apply(m, s->images.v, s->images.n);
 }
 
-static int redo_blob(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+static int place_new(struct store *s, uint64_t id, const struct record_blob *r, struct segment *g,
+	uint64_t bodies_at)
 {
-	struct record_blob blob;
-	struct blob *b;
+	struct blob *b = blob_find(s, id);
 
-	if (record_read_blob(r->payload, &blob))
-		return -1;
-	b = blob_find(s, r->lsn);
 	if (b && b->segment)
 		return 0;
 	/* A checkpoint may know it that was begun before this batch was written. */
 	if (!b)
-		b = blob_add(s, r->lsn, &blob);
+		b = blob_add(s, id, r);
 	if (!b)
 		return -1;
-	blob_place(s, b, g, bodies_at + blob.offset);
+	blob_place(s, b, g, bodies_at + r->offset);
 	return 0;
+}
+
+static int redo_blob(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+{
+	struct record_blob blob;
+
+	return record_read_blob(r->payload, &blob) ? -1 : place_new(s, r->lsn, &blob, g, bodies_at);
+}
+
+static int redo_large(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
+{
+	struct record_blob blob;
+	uint64_t id;
+
+	return record_read_move(r->payload, &id, &blob) ? -1 : place_new(s, id, &blob, g, bodies_at);
 }
 
 static int redo_move(struct store *s, const struct record *r, struct segment *g, uint64_t bodies_at)
@@ -483,7 +495,10 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 		return redo_move(s, r, g, bodies_at);
 	case RECORD_KV:
 		return record_read_kv(r->payload, &kv) || kv_apply(s, &kv, kv.lsn ? kv.lsn : r->lsn) ? -1 : 0;
+	case RECORD_LARGE:
+		return redo_large(s, r, g, bodies_at);
 	case RECORD_MARK:
+	case RECORD_OPEN:
 		return 0;
 	case RECORD_EPOCH:
 		cursor_skip(&c, 16);

@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "core/lib/log.h"
+#include "core/store/large.h"
 #include "core/store/map.h"
 
 #define CLEAN_MAX 4096 /* entries kept that are on the disk as well */
 
 static uint64_t stored_bytes(const struct blob *b)
 {
-	return (uint64_t)b->summary_len + b->body_len;
+	return (uint64_t)b->summary_len + (b->kind == BLOB_LARGE ? 0 : b->body_len);
 }
 
 /* ---- rings ---- */
@@ -196,6 +197,8 @@ void blob_place(struct store *s, struct blob *b, struct segment *g, uint64_t off
 static void forget(struct store *s, struct blob *b)
 {
 	leave_place(b);
+	if (b->kind == BLOB_LARGE)
+		large_doom(s, b->node.hash);
 	if (!b->stored) {
 		drop(s, b);
 		return;

@@ -16,6 +16,7 @@
 #include "core/lib/log.h"
 #include "core/store/compact.h"
 #include "core/store/io.h"
+#include "core/store/large.h"
 
 #define PARTS CHECKPOINT_PARTS
 static const struct checkpoint_part *const *const parts = checkpoint_parts;
@@ -247,6 +248,7 @@ static int finish(struct store *s)
 	job_free(&job, !error);
 	if (!error) {
 		s->checkpoints.finish_us = store_clock_us() - began;
+		large_remove_doomed(s);
 		compact_consider(s);
 	}
 	answer(s, files, error);
@@ -310,35 +312,28 @@ void checkpoint_start_timer(struct store *s)
 		loop_timer_start(s->loop, &s->checkpoint_timer, s->checkpoint_interval * 1000);
 }
 
-/* Waits for the running one, and for those that it starts for who waits.  A flush may take its answer
- * already: when the store fails. */
-static int finish_running(struct store *s)
-{
-	int answer = s->checkpointing ? 0 : -1;
-
-	while (s->checkpointing) {
-		commit_flush(s);
-		if (!s->checkpointing) {
-			errno = EIO;
-			return -1;
-		}
-		let_go(s);
-		answer = finish(s);
-	}
-	return answer;
-}
-
 int checkpoint_now(struct store *s)
 {
 	commit_flush(s);
-	finish_running(s);
+	if (s->checkpointing) {
+		let_go(s);
+		finish(s);
+	}
 	if (s->failed) {
 		errno = EIO;
 		return -1;
 	}
 	if (s->checkpoint_files == store_last_lsn(s))
 		return 0;
-	return start(s) ? -1 : finish_running(s);
+	if (start(s))
+		return -1;
+	commit_flush(s);
+	if (!s->checkpointing) { /* the store failed, and took the answer */
+		errno = EIO;
+		return -1;
+	}
+	let_go(s);
+	return finish(s);
 }
 
 void checkpoint_stop(struct store *s)

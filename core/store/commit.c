@@ -18,6 +18,7 @@
 #include "core/lib/crc32c.h"
 #include "core/lib/log.h"
 #include "core/store/io.h"
+#include "core/store/large.h"
 
 #define SLOW_MS 20                /* between batches while checkpoints lag behind */
 #define MARK_DELAY_MS 1000        /* quiet time before a durable-up-to mark */
@@ -109,7 +110,8 @@ void store_record_end(struct store *s)
 	s->records++;
 }
 
-static struct blob *batch_add(struct store *s, const struct record_blob *r, struct piece piece)
+/* large: its id, else 0 */
+static struct blob *batch_add(struct store *s, const struct record_blob *r, struct piece piece, uint64_t large)
 {
 	struct batch *b = s->filling;
 	struct blob *blob;
@@ -118,32 +120,35 @@ static struct blob *batch_add(struct store *s, const struct record_blob *r, stru
 	if (vec_grow(&b->pieces.v, &b->pieces.cap, b->pieces.n + 1, sizeof(*b->pieces.v)) ||
 		vec_grow(&b->blobs.v, &b->blobs.cap, b->blobs.n + 1, sizeof(*b->blobs.v)))
 		return NULL;
-	blob = blob_add(s, s->next_lsn, r);
+	blob = blob_add(s, large ? large : s->next_lsn, r);
 	if (!blob)
 		return NULL;
-	record_add_blob(store_record_begin(s, RECORD_BLOB, RECORD_REQUIRED, &id), r);
+	if (large)
+		record_add_move(store_record_begin(s, RECORD_LARGE, RECORD_REQUIRED, &id), large, r);
+	else
+		record_add_blob(store_record_begin(s, RECORD_BLOB, RECORD_REQUIRED, &id), r);
 	store_record_end(s);
 	blob_pin(blob);
 	b->pieces.v[b->pieces.n++] = piece;
 	b->blobs.v[b->blobs.n++] = (struct batch_blob){blob, r->offset};
-	b->bodies_len = format_align(r->offset + format_align(r->summary_len, 8) + r->body_len, 8);
+	b->bodies_len = format_align(r->offset + format_align(r->summary_len, 8) + record_blob_bytes(r), 8);
 	return blob;
 }
 
 struct blob *batch_add_body(struct store *s, struct body *body)
 {
 	struct record_blob r = {
-		.kind = BLOB_BODY,
+		.kind = body->file ? BLOB_LARGE : BLOB_BODY,
 		.summary_len = (uint32_t)body->summary.len,
 		.summary_crc = body->summary_crc,
-		.body_len = body->data.len,
+		.body_len = body_size(body),
 		.body_crc = body->data_crc,
 		.offset = s->filling->bodies_len,
 	};
 
 	if (body->blob)
 		return body->blob;
-	body->blob = batch_add(s, &r, (struct piece){.body = body});
+	body->blob = batch_add(s, &r, (struct piece){.body = body}, body->file);
 	if (body->blob) {
 		blob_pin(body->blob);
 		body->blob->body = body;
@@ -166,7 +171,7 @@ struct blob *batch_add_prefix(struct store *s, struct str prefix)
 
 	if (buf_addstr(&b->side, prefix))
 		return NULL;
-	blob = batch_add(s, &r, (struct piece){.side_at = at, .side_len = prefix.len});
+	blob = batch_add(s, &r, (struct piece){.side_at = at, .side_len = prefix.len}, 0);
 	if (blob) {
 		blob->batch = b;
 		blob->offset = at;
@@ -494,6 +499,7 @@ static void done_ready(struct loop_fd *f, uint32_t events)
 	if (b)
 		commit_finished(s, b);
 	checkpoint_finished(s);
+	large_done(s);
 }
 
 /* A quiet store says how far it is durable, so that a bad batch below can only be damage. */

@@ -54,15 +54,15 @@ static void carry_end(struct compaction *x, const struct buf *b)
 static int read_blob(struct compaction *x, const struct blob *b, struct buf *out)
 {
 	struct scan_source src = {.fd = segment_fd(x->s, x->g), .size = x->g->size};
-	uint64_t head = format_align(b->summary_len, 8);
+	uint64_t head = format_align(b->summary_len, 8), n = b->kind == BLOB_LARGE ? 0 : b->body_len;
 	struct str all;
 
-	if (src.fd < 0 || scan_read(&src, b->offset, head + b->body_len, out))
+	if (src.fd < 0 || scan_read(&src, b->offset, head + n, out))
 		return -1;
 	all = buf_str(out);
 	errno = EPROTO;
 	return crc32c(0, all.p, b->summary_len) == b->summary_crc &&
-		crc32c(0, all.p + head, b->body_len) == b->body_crc ? 0 : -1;
+		(b->kind == BLOB_LARGE || crc32c(0, all.p + head, n) == b->body_crc) ? 0 : -1;
 }
 
 static int carry_blob(struct compaction *x, uint64_t id)
@@ -250,6 +250,7 @@ static int carry(struct compaction *x, const struct record *rec)
 	case RECORD_BLOB:
 		return carry_blob(x, rec->lsn);
 	case RECORD_MOVE:
+	case RECORD_LARGE:
 		return record_read_move(rec->payload, &id, &blob) ? -1 : carry_blob(x, id);
 	case RECORD_MESSAGES:
 		return carry_messages(x, rec->payload);
@@ -262,6 +263,7 @@ static int carry(struct compaction *x, const struct record *rec)
 	case RECORD_MARK:
 	case RECORD_EPOCH:
 	case RECORD_SEAL:
+	case RECORD_OPEN:
 		return 0;
 	default:
 		return carry_foreign(x, rec);

@@ -8,6 +8,7 @@
 
 static const char spool_magic[] = "SATSPOOL";
 static const char segment_magic[] = "SATLOG\r\n";
+static const char large_magic[] = "SATLARGE";
 static const char batch_magic[] = "SATBATCH";
 
 enum { KV_REMOVED = 1, KV_CARRIED = 2 }; /* flags of a KV record */
@@ -112,6 +113,47 @@ int segment_header_read(struct str in, const struct format_key *k, uint64_t *epo
 	if (cursor_u32(&c) != crc32c(k->seed, in.p, 508) || c.failed || memcmp(salt.p, k->salt, SALT_SIZE))
 		return 0;
 	return answer;
+}
+
+void large_header_write(struct buf *out, const struct format_key *k, const struct large_header *h)
+{
+	char p[LARGE_HEADER_SIZE] = {0};
+
+	memcpy(p, large_magic, 8);
+	put16(p + 8, FORMAT_VERSION);
+	put16(p + 10, LARGE_HEADER_SIZE);
+	memcpy(p + 16, k->salt, SALT_SIZE);
+	put64(p + 32, h->id);
+	put64(p + 40, h->size);
+	put32(p + 48, h->body_crc);
+	put32(p + 52, h->blocks_crc);
+	put32(p + 56, LARGE_BLOCK);
+	put32(p + 508, crc32c(k->seed, p, 508));
+	buf_add(out, p, sizeof(p));
+}
+
+int large_header_read(struct str in, const struct format_key *k, struct large_header *h_r)
+{
+	struct cursor c = cursor_from(in);
+	uint16_t version;
+	int answer = head_read(&c, large_magic, &version);
+	struct str salt;
+	uint32_t block;
+
+	if (answer <= 0 || in.len < LARGE_HEADER_SIZE)
+		return answer < 0 ? -1 : 0;
+	cursor_skip(&c, 6);
+	salt = cursor_take(&c, SALT_SIZE);
+	h_r->id = cursor_u64(&c);
+	h_r->size = cursor_u64(&c);
+	h_r->body_crc = cursor_u32(&c);
+	h_r->blocks_crc = cursor_u32(&c);
+	block = cursor_u32(&c);
+	cursor_skip(&c, 508 - 60);
+	if (cursor_u32(&c) != crc32c(k->seed, in.p, 508) || c.failed || block != LARGE_BLOCK ||
+		h_r->size > UINT32_MAX)
+		return 0;
+	return !memcmp(salt.p, k->salt, SALT_SIZE);
 }
 
 void batch_header_write(char *p, const struct format_key *k, struct batch_header *h)

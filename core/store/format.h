@@ -23,6 +23,8 @@
 #define BATCH_META_MAX (1u << 30)
 #define BATCH_BODIES_MAX ((uint64_t)1 << 40)
 #define RECORD_OVERHEAD 20     /* u32 length, u16 type, u16 flags, u64 LSN ... u32 CRC */
+#define LARGE_HEADER_SIZE 512  /* of a message in a file of its own */
+#define LARGE_BLOCK 65536      /* bytes of it that share a CRC */
 #define MESSAGE_SIZE 128       /* an index record */
 #define MESSAGES_PER_RECORD 4096
 #define KV_KEY_MAX 1000
@@ -47,6 +49,15 @@ void segment_header_write(struct buf *out, const struct format_key *k, uint64_t 
 	uint64_t first, uint64_t size);
 /* 1 / 0 as above; epoch and first are what the header says. */
 int segment_header_read(struct str in, const struct format_key *k, uint64_t *epoch_r, uint64_t *first_r);
+
+/* The head of large/ID; behind it the body, zeros to a multiple of 8, and a CRC for each block. */
+struct large_header {
+	uint64_t id, size;
+	uint32_t body_crc, blocks_crc; /* of the body (not seeded), of the list of CRCs */
+};
+void large_header_write(struct buf *out, const struct format_key *k, const struct large_header *h);
+/* 1 read; 0 damaged or of another spool; -1 a newer version. */
+int large_header_read(struct str in, const struct format_key *k, struct large_header *h_r);
 
 /* ---- batches ---- */
 
@@ -85,6 +96,8 @@ enum record_type {
 	RECORD_EPOCH = 7,
 	RECORD_MOVE = 8, /* compaction: a blob's new place */
 	RECORD_SEAL = 9, /* hash of a sealed segment; likewise */
+	RECORD_OPEN = 10, /* a large message is coming in: this LSN is its id */
+	RECORD_LARGE = 11, /* it is in its file */
 	RECORD_FEATURE = 1024, /* types from here on belong to features */
 };
 enum record_flag { RECORD_REQUIRED = 1 }; /* who does not know the type must not open the spool */
@@ -127,7 +140,7 @@ struct record_mailbox {
 void record_add_mailbox(struct buf *b, const struct record_mailbox *m);
 int record_read_mailbox(struct str payload, struct record_mailbox *m_r);
 
-enum blob_kind { BLOB_BODY = 0, BLOB_PREFIX = 1 };
+enum blob_kind { BLOB_BODY = 0, BLOB_PREFIX = 1, BLOB_LARGE = 2 /* a body in large/ID */ };
 struct record_blob {
 	uint16_t kind;
 	uint32_t summary_len, summary_crc;
@@ -135,10 +148,16 @@ struct record_blob {
 	uint32_t body_crc;
 	uint64_t offset; /* of the summary in the body area; the body follows, 8-aligned */
 };
+/* Bytes of its body that stand in the log. */
+static inline uint64_t record_blob_bytes(const struct record_blob *r)
+{
+	return r->kind == BLOB_LARGE ? 0 : r->body_len;
+}
 void record_add_blob(struct buf *b, const struct record_blob *r);
 int record_read_blob(struct str payload, struct record_blob *r_r);
 
-/* MOVE: a copy of blob `id` stands in this batch's body area, r as in its BLOB record. */
+/* MOVE: a copy of blob `id` stands in this batch's body area, r as in its BLOB record.  LARGE: the
+ * summary of blob `id` stands there, and its body in a file. */
 void record_add_move(struct buf *b, uint64_t id, const struct record_blob *r);
 int record_read_move(struct str payload, uint64_t *id_r, struct record_blob *r_r);
 

@@ -7,6 +7,7 @@
 
 #include "core/lib/crc32c.h"
 #include "core/lib/log.h"
+#include "core/store/large.h"
 
 static int damaged(const struct blob *b, const char *what)
 {
@@ -95,6 +96,8 @@ static int blob_read(struct store *s, struct blob *b, uint64_t offset, uint64_t 
 
 	if (!length)
 		return 0;
+	if (b->kind == BLOB_LARGE)
+		return large_read(s, b->node.hash, b->body_len, offset, length, out);
 	if (!b->segment && !b->body && !b->batch)
 		return damaged(b, "segment");
 	if (!b->segment) {

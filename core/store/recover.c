@@ -172,7 +172,8 @@ static void lost(struct redo *r, const struct segment *g, uint64_t at, uint64_t 
 static bool in_pass(const struct redo *r, uint16_t type)
 {
 	int pass = type == RECORD_ACCOUNT ? 0 :
-		type == RECORD_MAILBOX || type == RECORD_BLOB || type == RECORD_MOVE ? 1 : 2;
+		type == RECORD_MAILBOX || type == RECORD_BLOB || type == RECORD_MOVE ||
+		type == RECORD_LARGE ? 1 : 2;
 
 	return !r->s->rebuild || pass == r->pass;
 }
@@ -374,7 +375,8 @@ static int bodies_good(struct redo *r)
 	c = cursor_from(buf_str(&meta));
 	while (good == 1 && record_next(&c, &r->s->key, &rec) == 1)
 		if ((rec.type == RECORD_BLOB && !record_read_blob(rec.payload, &blob)) ||
-			(rec.type == RECORD_MOVE && !record_read_move(rec.payload, &id, &blob)))
+			((rec.type == RECORD_MOVE || rec.type == RECORD_LARGE) &&
+				!record_read_move(rec.payload, &id, &blob)))
 			good = scan_blob(&src, r->last_at + batch_bodies_at(&r->last), &blob);
 	buf_free(&meta);
 	return good;
@@ -606,6 +608,7 @@ int recover(struct store *s, struct buf *error)
 	segment_close_all(s);
 	blob_sweep(s);
 	s->redoing = false;
+	s->unclean = !r.clean || r.records > 1; /* besides the end mark */
 	if (r.records && !r.clean)
 		log_info("recovered", "records", log_num((int64_t)r.records), "lsn",
 			log_num((int64_t)r.expect - 1), NULL);

@@ -178,9 +178,9 @@ int scan_blob(const struct scan_source *src, uint64_t bodies_at, const struct re
 	uint32_t summary, body;
 
 	if (range_crc(src, at, b->summary_len, &summary) ||
-		range_crc(src, at + format_align(b->summary_len, 8), b->body_len, &body))
+		range_crc(src, at + format_align(b->summary_len, 8), record_blob_bytes(b), &body))
 		return errno == EPROTO ? 0 : -1;
-	return summary == b->summary_crc && body == b->body_crc;
+	return summary == b->summary_crc && (b->kind == BLOB_LARGE || body == b->body_crc);
 }
 
 /* Where the last byte that is not zero ends; most of what is asked is zero, so words first. */

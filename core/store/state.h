@@ -67,13 +67,20 @@ struct blob {
 
 struct body {
 	struct store *store;
-	struct buf data, summary;
+	struct buf data, summary; /* data: all of it, or what was not handed to the file yet */
+	struct buf header;        /* header block of one that is in a file */
 	struct mime_summary parsed;
 	uint32_t data_crc, summary_crc;
 	bool finished;
+	bool spill;        /* it will be large: to its file as soon as there is a chunk */
 	unsigned refs;
 	size_t counted;    /* bytes counted against the budget */
 	struct blob *blob; /* once appended */
+	uint64_t file;     /* id: it is in large/ID; 0: in data */
+	struct large *large; /* that file while it is being written */
+	uint64_t size;     /* of the file */
+	void (*ready)(void *arg); /* see body_notify() */
+	void *arg;
 };
 
 /* A run of bytes of a batch's body area, padded to 8. */
@@ -157,6 +164,8 @@ struct commit_idle {
 	struct store *store;
 };
 
+struct large; /* large.c */
+struct large_pool;
 struct spare; /* segment.c */
 struct checkpoint_job;
 struct map_run; /* map.h */
@@ -166,7 +175,7 @@ struct store {
 	struct loop *loop;
 	char *dir;
 	struct format_key key;
-	int dirfd, logfd, lockfd;
+	int dirfd, logfd, largefd, lockfd;
 	uint64_t epoch;
 	uint64_t segment_bytes;
 
@@ -174,6 +183,8 @@ struct store {
 	uint64_t next_lsn, durable, marked;
 	uint32_t uidvalidity_last;
 	bool failed, closing, redoing;
+	bool unclean; /* the last life did not end cleanly */
+	bool left_over; /* a large message's file could not be removed: this one shall not either */
 	bool readonly, rebuild; /* struct store_options */
 	uint64_t lsn_floor, epoch_floor; /* rebuild: used up to here by the checkpoint passed over */
 	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
@@ -230,7 +241,9 @@ struct store {
 	} images;
 
 	/* budgets */
-	uint64_t body_budget, bodies;
+	uint64_t body_budget, bodies, large_bytes;
+	struct large_pool *large;
+	struct buf block; /* of a large message being read */
 	uint64_t space, space_checked;
 	struct body *pool;
 	unsigned pooled;

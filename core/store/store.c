@@ -16,6 +16,7 @@
 #include "core/lib/log.h"
 #include "core/store/compact.h"
 #include "core/store/io.h"
+#include "core/store/large.h"
 
 #define LOCK_TRIES 60 /* of 50 ms */
 #include "core/store/state.h"
@@ -79,6 +80,8 @@ static int open_to_look(struct store *s, const char *dir, struct buf *error)
 		return refuse(error, dir, "lock", strerror(errno));
 	if (s->lockfd >= 0 && take_lock(s->lockfd, LOCK_SH))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
+	/* Not there in a spool of an older version, and then nothing of it is needed. */
+	s->largefd = openat(s->dirfd, "large", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
 }
@@ -102,10 +105,13 @@ static int open_dirs(struct store *s, const char *dir, struct buf *error)
 	if (take_lock(s->lockfd, LOCK_EX))
 		return refuse(error, dir, "lock", "another process has this spool open; stop it first");
 	if (make_dir(s->dirfd, "log") || make_dir(s->dirfd, "idx") || make_dir(s->dirfd, "kv") ||
-		make_dir(s->dirfd, "map"))
+		make_dir(s->dirfd, "map") || make_dir(s->dirfd, "large"))
 		return refuse(error, dir, NULL, strerror(errno));
 	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return s->logfd < 0 ? refuse(error, dir, "log", strerror(errno)) : 0;
+	if (s->logfd < 0)
+		return refuse(error, dir, "log", strerror(errno));
+	s->largefd = openat(s->dirfd, "large", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->largefd < 0 ? refuse(error, dir, "large", strerror(errno)) : 0;
 }
 
 /* Writes NAME.tmp, syncs, renames, syncs the directory. */
@@ -196,7 +202,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	if (!s)
 		return NULL;
 	s->loop = l;
-	s->dirfd = s->logfd = s->lockfd = s->done.fd = -1;
+	s->dirfd = s->logfd = s->largefd = s->lockfd = s->done.fd = -1;
 	s->next_lsn = 1;
 	s->waiters.next = s->waiters.prev = &s->waiters;
 	s->checkpoint_waiters.next = s->checkpoint_waiters.prev = &s->checkpoint_waiters;
@@ -205,6 +211,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->readonly = o->readonly;
 	s->rebuild = o->rebuild;
 	s->body_budget = o->body_budget ? o->body_budget : (uint64_t)64 << 20;
+	s->large_bytes = o->large_bytes ? o->large_bytes : (uint64_t)CONFIG_LARGE_MESSAGE_KB * 1024;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : (uint64_t)CONFIG_LOG_SEGMENT_MB << 20;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
@@ -241,6 +248,7 @@ static void free_store(struct store *s)
 {
 	checkpoint_stop(s);
 	compact_stop(s);
+	large_stop(s);
 	commit_stop(s);
 	segment_maker_stop(s);
 	batch_free(&s->filling);
@@ -253,7 +261,9 @@ static void free_store(struct store *s)
 	free(s->garbage.v);
 	free(s->horizons.v);
 	buf_free(&s->scratch);
+	buf_free(&s->block);
 	close_fd(s->logfd);
+	close_fd(s->largefd);
 	close_fd(s->dirfd);
 	close_fd(s->lockfd);
 	pthread_mutex_destroy(&s->lock);
@@ -276,7 +286,12 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 	if (s->readonly)
 		return s;
 	look_at_mark(s);
-	if (commit_start(s) || segment_maker_start(s) || compact_start(s)) {
+	/* What damage may have hidden is kept for whoever mends it. */
+	if (s->unclean && large_sweep(s, s->rebuild || s->damaged)) {
+		refuse(error_r, o->dir, "large", strerror(errno));
+		goto free_all;
+	}
+	if (commit_start(s) || large_start(s) || segment_maker_start(s) || compact_start(s)) {
 		refuse(error_r, o->dir, NULL, strerror(errno));
 		goto free_all;
 	}
@@ -301,7 +316,8 @@ static void write_end(struct store *s)
 	buf_put64(b, s->durable);
 	buf_put64(b, 1);
 	store_record_end(s);
-	s->filling->flags |= BATCH_CLEAN_END;
+	if (!s->left_over)
+		s->filling->flags |= BATCH_CLEAN_END;
 	s->marked = lsn;
 	store_end(s);
 	commit_flush(s);
@@ -322,6 +338,7 @@ void store_close(struct store **at)
 	commit_flush(s);
 	if (!s->failed && checkpoint_now(s))
 		log_error("checkpoint", "error", strerror(errno), NULL);
+	large_stop(s); /* after a clean end nobody looks for files that should be gone */
 	write_end(s);
 	free_store(s);
 }

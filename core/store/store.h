@@ -32,6 +32,7 @@ struct store_options {
 	const char *dir;               /* the spool; created if absent */
 	uint64_t checkpoint_interval;  /* seconds */
 	uint64_t body_budget;          /* bytes of message bodies in flight */
+	uint64_t large_bytes;          /* larger bodies get files of their own; 0 = CONFIG_LARGE_MESSAGE_KB */
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
 	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
 	bool rebuild;                  /* passes the checkpoint over and redoes the whole log; a checkpoint
@@ -86,12 +87,28 @@ void store_stat(const struct store *s, struct buf *out);
 
 /* A body being received; counts against the budget.  NULL + errno. */
 struct body *body_new(struct store *s);
-/* Where received bytes go: a growing buffer, bounded by CONFIG_MESSAGE_MAX_MB. */
+/* Tells how large it will probably be (0 = no idea): makes room. */
+void body_expect(struct body *b, uint64_t bytes);
+/* Where received bytes go: a growing buffer, bounded by CONFIG_MESSAGE_MAX_MB.  What is large, or finds
+ * the budget used up, goes from there to a file of its own. */
 struct buf *body_buf(struct body *b);
-/* No more bytes: computes the summary and checksums (once).  0 / -1 + errno. */
+/* Bytes were added.  0 more may come; 1 wait: the disk is slower than the client; -1 + errno: ENOSPC, EIO,
+ * ENOMEM, and nothing can become of it. */
+int body_added(struct body *b);
+/* Is it as after body_added() said 1? */
+bool body_full(const struct body *b);
+/* No more bytes: computes the summary and checksums (once).  0 done; 1 not yet, its file is being synced
+ * (ask again); -1 + errno. */
 int body_finish(struct body *b);
+/* Calls ready(arg) on the loop when body_added() or body_finish() may have a new answer. */
+void body_notify(struct body *b, void (*ready)(void *arg), void *arg);
+/* These after body_finish() said 0. */
 uint64_t body_size(const struct body *b);
 const struct mime_summary *body_summary(const struct body *b);
+/* The header block with its empty line (of one in a file at most 256 KiB), borrowed. */
+struct str body_header(const struct body *b);
+/* All of it, borrowed; .p NULL: it is in a file. */
+struct str body_bytes(const struct body *b);
 /* Drops the caller's reference; the store keeps its own until the bytes are on disk. */
 void body_free(struct body **b);
 

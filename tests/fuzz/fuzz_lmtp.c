@@ -113,6 +113,40 @@ int body_finish(struct body *b)
 	return 0;
 }
 
+void body_expect(struct body *b, uint64_t bytes)
+{
+	(void)b;
+	(void)bytes;
+}
+
+int body_added(struct body *b)
+{
+	return b->text.failed ? -1 : 0;
+}
+
+bool body_full(const struct body *b)
+{
+	(void)b;
+	return false;
+}
+
+void body_notify(struct body *b, void (*ready)(void *arg), void *arg)
+{
+	(void)b;
+	(void)ready;
+	(void)arg;
+}
+
+struct str body_header(const struct body *b)
+{
+	return (struct str){buf_str(&b->text).p, b->summary.header_len};
+}
+
+struct str body_bytes(const struct body *b)
+{
+	return buf_str(&b->text);
+}
+
 uint64_t body_size(const struct body *b)
 {
 	return b->text.len;

@@ -148,6 +148,7 @@ static bool open_store(bool may_fail)
 		.checkpoint_interval = 1 + world_chance(5),
 		.body_budget = 64 << 20,
 		.segment_bytes = 128 << 10,
+		.large_bytes = 64 << 10, /* an eighth of all bodies */
 	};
 	struct buf error = {0};
 
@@ -335,11 +336,14 @@ static uint64_t make_keywords(struct mailbox *box, struct model_box *b, keyword_
 static struct body *make_body(uint32_t number)
 {
 	struct body *body = body_new(s);
+	int done;
 
 	if (!body)
 		return NULL;
 	world_body(body_buf(body), number);
-	if (body_finish(body))
+	while ((done = body_finish(body)) == 1)
+		loop_turn(loop, 10); /* its file is being synced */
+	if (done)
 		body_free(&body);
 	return body;
 }

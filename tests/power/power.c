@@ -15,6 +15,7 @@
  *
  * Prints one line for a broken invariant, naming it, and exits 1.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdarg.h>
@@ -133,6 +134,7 @@ static void add_mailbox(struct buf *b, const struct mailbox *m)
 			add_message(b, m, &msg);
 }
 
+#define LARGE (60u * 1024)
 #define ACCOUNTS 6
 static const char *const names[ACCOUNTS] = {"alice", "bob", "carol", "dora", "emil", "fritz"};
 
@@ -184,22 +186,52 @@ static struct mailbox *any_mailbox(struct account *a)
 	return m && mailbox_exists(m) ? m : NULL;
 }
 
+static void write_message(struct buf *out, int n, unsigned lines)
+{
+	buf_adds(out, "Subject: number ");
+	buf_addu(out, (uint64_t)n);
+	buf_adds(out, "\r\n\r\n");
+	for (unsigned i = 0; i < lines; i++)
+		buf_adds(out, "a line of the message that is delivered\r\n");
+}
+
+static struct body *coming; /* a large message that is in its file */
+
+/* A large message comes in, and perhaps fails on the way. */
+static void receive(int n)
+{
+	struct body *body = coming ? NULL : body_new(s);
+	int done;
+
+	if (!body)
+		return;
+	write_message(body_buf(body), n, 1000);
+	done = body_added(body) < 0 ? -1 : 1;
+	write_message(body_buf(body), n, 1000 + chance(1000));
+	for (int i = 0; i < 2000 && done == 1; i++) {
+		done = body_finish(body);
+		loop_turn(loop, done == 1 ? 10 : 0);
+	}
+	if (!done && chance(4))
+		coming = body;
+	else
+		body_free(&body);
+}
+
 /* One message for one to three accounts: an LMTP transaction. */
 static void deliver(int n)
 {
-	struct body *body = body_new(s);
 	struct message_new v = {.prefix = STR("Delivered-To: somebody\r\n"), .internaldate = 1700000000};
-	unsigned lines = chance(10) ? chance(40) : 2000;
+	struct body *body = coming ? coming : body_new(s);
 	struct account *a;
 
 	if (!body)
 		return;
-	buf_adds(body_buf(body), "Subject: number ");
-	buf_addu(body_buf(body), (uint64_t)n);
-	buf_adds(body_buf(body), "\r\n\r\n");
-	for (unsigned i = 0; i < lines; i++)
-		buf_adds(body_buf(body), "a line of the message that is delivered\r\n");
-	body_finish(body);
+	if (!coming) {
+		write_message(body_buf(body), n, chance(40));
+		body_finish(body);
+	}
+	coming = NULL;
 	v.body = body;
 	for (int i = (int)chance(3); i >= 0; i--) {
 		a = account(i);
@@ -296,6 +328,7 @@ static bool open_as(bool rebuild)
 		.segment_bytes = 32 << 10,
 		.readonly = rebuild,
 		.rebuild = rebuild,
+		.large_bytes = LARGE,
 	};
 	struct buf error = {0};
 
@@ -337,6 +370,8 @@ static void one_operation(void)
 {
 	struct op *op = &ops[ops_n++];
 
+	if (!chance(6))
+		receive(ops_n);
 	store_begin(s);
 	operate(ops_n);
 	store_end(s);
@@ -368,6 +403,7 @@ static void live(int n)
 			store_compact(s);
 	}
 	settle();
+	body_free(&coming);
 	/* Nobody waits for ever: each was told that it is durable, or that it never will be. */
 	for (int i = 0; i < ops_n; i++)
 		if (ops[i].w.next)
@@ -519,6 +555,49 @@ static void check_rebuild(char *alone)
 	free(alone);
 }
 
+/* Large messages that are listed, each once however many mailboxes have it. */
+static unsigned large_messages(void)
+{
+	uint64_t ids[256];
+	unsigned n = 0, i;
+	struct message msg;
+	struct mailbox *m;
+	struct account *a;
+
+	for (int k = 0; k < ACCOUNTS; k++) {
+		if (account_open(s, str_from(names[k]), false, &a) != 1)
+			continue;
+		for (uint32_t j = 0; j < account_mailbox_count(a); j++) {
+			m = account_mailbox(a, j);
+			for (uint32_t uid = 1; uid < mailbox_uidnext(m); uid++) {
+				if (mailbox_message(m, uid, &msg) != 1 || msg.size - msg.prefix_size <= LARGE)
+					continue;
+				for (i = 0; i < n && ids[i] != msg.blob; i++)
+					;
+				if (i == n && n < 256)
+					ids[n++] = msg.blob;
+			}
+		}
+	}
+	return n;
+}
+
+static unsigned large_files(void)
+{
+	char path[128];
+	struct dirent *e;
+	unsigned n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/large", dir);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		n += e->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static void look(bool disturb_recovery, unsigned long n)
 {
 	static int round;
@@ -542,6 +621,8 @@ static void look(bool disturb_recovery, unsigned long n)
 		broken("a-crash-is-not-damage", "damage was reported");
 	check_state();
 	check_rebuild(alone);
+	if (large_files() != large_messages())
+		broken("no-file-is-left-over", "files and large messages differ");
 	check_numbers(last_acked() < 0 ? "" : ops[last_acked()].state);
 	close_store();
 	free(state_of_log()); /* nothing was left that a later start would take for damage */

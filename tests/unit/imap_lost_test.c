@@ -72,6 +72,13 @@ int io_ftruncate(int fd, uint64_t size)
 	return ftruncate(fd, (off_t)size);
 }
 
+int io_direct(int fd, bool on)
+{
+	(void)fd;
+	(void)on;
+	return -1;
+}
+
 int io_fallocate(int fd, uint64_t size)
 {
 	return ftruncate(fd, (off_t)size);

@@ -21,7 +21,8 @@ struct spool {
 	char dir[64];
 	struct loop *loop;
 	struct store *s;
-	uint64_t segment_bytes;
+	uint64_t segment_bytes, large_bytes;
+	bool rebuild;
 };
 
 struct help_waiter {
@@ -41,6 +42,8 @@ static void help_open(struct spool *p)
 		.checkpoint_interval = 3600,
 		.body_budget = 64 << 20,
 		.segment_bytes = p->segment_bytes,
+		.large_bytes = p->large_bytes,
+		.rebuild = p->rebuild,
 	};
 	struct buf error = {0};
 

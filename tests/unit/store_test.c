@@ -321,12 +321,16 @@ static void an_operation_is_not_cut_in_two(void **state)
 static void large_bodies_get_a_segment_of_their_own(void **state)
 {
 	struct spool *p = *state;
-	struct mailbox *m = help_inbox(p, "alice");
-	struct body *b = body_new(p->s);
-	struct message_new v = {.body = b};
-	struct message msg;
+	struct message_new v = {0};
 	struct buf out = {0};
+	struct message msg;
+	struct mailbox *m;
+	struct body *b;
 
+	p->large_bytes = 64 << 20; /* not into files */
+	help_reopen(p);
+	m = help_inbox(p, "alice");
+	b = v.body = body_new(p->s);
 	buf_adds(body_buf(b), "Subject: big\r\n\r\n");
 	for (int i = 0; i < 300000; i++)
 		buf_adds(body_buf(b), "0123456789abcdef\r\n");

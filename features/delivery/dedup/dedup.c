@@ -57,13 +57,16 @@ static int add_digest(struct buf *key, struct str text)
 	return buf_add(key, digest, sizeof(digest));
 }
 
+/* Empty: this message cannot be recognised. */
 static int make_key(const struct delivery *d, struct buf *key)
 {
-	struct str id = message_id(d->header);
+	struct str id = message_id(d->header), all = body_bytes(d->body);
 
+	if (!id.len && !all.p)
+		return 0;
 	buf_put64(key, mailbox_id(d->mailbox));
 	if (!id.len)
-		return add_digest(key, buf_str(body_buf(d->body)));
+		return add_digest(key, all);
 	if (id.len > ID_MAX)
 		return add_digest(key, id);
 	buf_addc(key, 'I');
@@ -86,7 +89,7 @@ static enum hook_result dedup_check(struct delivery *d)
 	int rc = -1;
 
 	if (make_key(d, &key) == 0)
-		rc = store_kv_get(d->store, SPACE, buf_str(&key), &value, &lsn);
+		rc = key.len ? store_kv_get(d->store, SPACE, buf_str(&key), &value, &lsn) : 0;
 	if (rc > 0 && fresh(d->now, buf_str(&value))) {
 		/* The original may still be on its way to the disk: this answer waits for it too. */
 		d->lsn = lsn;
@@ -105,9 +108,12 @@ static void dedup_done(struct delivery *d)
 {
 	struct buf key = {0}, value = {0};
 	uint64_t lsn;
+	int bad = make_key(d, &key);
 
+	if (!bad && !key.len)
+		return;
 	/* Forgetting is the lesser evil: the message itself is accepted. */
-	if (make_key(d, &key) || buf_put64(&value, d->now) ||
+	if (bad || buf_put64(&value, d->now) ||
 		store_kv_put(d->store, SPACE, buf_str(&key), buf_str(&value), &lsn))
 		log_warning("duplicate suppression cannot remember a message", NULL);
 	else

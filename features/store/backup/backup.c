@@ -22,7 +22,10 @@
 
 #define TRIES 50
 
-static const char *const folders[] = {"log", "idx", "kv", "map", "large"};
+/* Taken backwards.  The log must reach as far as the files of the checkpoint, and files of large messages
+ * must reach as far as the log. */
+static const char *const folders[] = {"large", "log", "idx", "kv", "map"};
+enum { LOG = 1 };
 static const char *const singles[] = {"users.cdb", "accounts.cdb", "spool"};
 
 #define FOLDERS (sizeof(folders) / sizeof(folders[0]))
@@ -151,7 +154,7 @@ static int take_names(struct backup *b, size_t i, int from, int to)
 	bool last;
 
 	for (size_t k = 0; !answer && k < names->n; k++) {
-		last = !i && k + 1 == names->n;
+		last = i == LOG && k + 1 == names->n;
 		answer = take_file(b, from, to, names->v[k], last ? batches_end(b, from, names->v[k]) : 0);
 	}
 	return answer || fsync(to) ? -1 : 0;
@@ -217,7 +220,7 @@ static int try_once(struct backup *b, struct buf *before, struct buf *after)
 {
 	if (read_checkpoint(b, before))
 		return -1;
-	for (size_t i = FOLDERS; i-- > 0;) /* the log last: it must reach as far as the files */
+	for (size_t i = FOLDERS; i-- > 0;)
 		if (take_folder(b, i))
 			return errno == ENOENT ? 0 : -1;
 	if (read_checkpoint(b, after))

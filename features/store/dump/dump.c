@@ -134,6 +134,20 @@ static void dump_blob(struct dump *d, struct str payload)
 	number(d, "at", r.offset);
 }
 
+static void dump_large(struct dump *d, struct str payload)
+{
+	struct record_blob r;
+	uint64_t id;
+
+	buf_adds(&d->out, " LARGE");
+	if (record_read_move(payload, &id, &r))
+		return;
+	number(d, "id", id);
+	number(d, "size", r.body_len);
+	number(d, "summary", r.summary_len);
+	number(d, "at", r.offset);
+}
+
 static void dump_kv(struct dump *d, struct str payload)
 {
 	struct record_kv r;
@@ -175,6 +189,12 @@ static void dump_record(struct dump *d, uint64_t at, const struct record *r)
 		break;
 	case RECORD_BLOB:
 		dump_blob(d, r->payload);
+		break;
+	case RECORD_OPEN:
+		buf_adds(&d->out, " OPEN");
+		break;
+	case RECORD_LARGE:
+		dump_large(d, r->payload);
 		break;
 	case RECORD_KV:
 		dump_kv(d, r->payload);

@@ -394,7 +394,8 @@ int fsck_compare(struct fsck *f)
 	if (c.state)
 		c.log = look(f, l, true);
 	if (c.state && c.log) {
-		answer = compare_accounts(&c) || accounts_in_log(&c) || compare_keys(&c) ? -1 : 0;
+		answer = fsck_large(f, c.state) || compare_accounts(&c) || accounts_in_log(&c) ||
+			compare_keys(&c) ? -1 : 0;
 	}
 	store_close(&c.log);
 	store_close(&c.state);

@@ -15,6 +15,7 @@
 #include "core/lib/file.h"
 #include "core/lib/loop.h"
 #include "core/store/io.h"
+#include "core/store/large.h"
 
 enum { CLEAN = 0, FOUND = 1, USAGE = 2 };
 
@@ -153,7 +154,8 @@ static int rebuild(struct fsck *f)
 	int answer = -1;
 
 	if (s) {
-		answer = store_checkpoint(s);
+		/* What damage may have hidden is kept in lost/. */
+		answer = store_checkpoint(s) || large_sweep(s, f->damage) ? -1 : 0;
 		store_close(&s);
 		loop_turn(l, 0);
 	}
@@ -167,11 +169,11 @@ static int rebuild(struct fsck *f)
 
 static int repair(struct fsck *f)
 {
-	if (f->refused || !f->damage)
+	if (f->refused || (!f->damage && !f->found[FSCK_ORPHAN]))
 		return 0;
 	if (keep_ranges(f))
 		return complain("lost: ", strerror(errno)), -1;
-	if (!f->rebuild && !f->found[FSCK_TAIL])
+	if (!f->rebuild && !f->found[FSCK_TAIL] && !f->found[FSCK_ORPHAN])
 		return 0;
 	return rebuild(f);
 }
@@ -232,7 +234,7 @@ static int run(struct fsck *f)
 	if (answer)
 		return FOUND;
 	fsck_summary(f);
-	if (f->repair && f->damage && !f->refused && repair(f))
+	if (f->repair && !f->refused && repair(f))
 		return FOUND;
 	if (f->repair && f->damage && !f->refused)
 		file_write_all(STDOUT_FILENO, STR("repaired what can be repaired\n"));

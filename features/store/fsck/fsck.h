@@ -13,7 +13,7 @@
 
 enum fsck_kind {
 	FSCK_IDENTITY, FSCK_HEADER, FSCK_SWAPPED, FSCK_BATCH, FSCK_CHAIN, FSCK_MISSING, FSCK_RECORD, FSCK_BODY,
-	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_KEY, FSCK_MESSAGE, FSCK_NEWER, FSCK_KINDS
+	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_KEY, FSCK_MESSAGE, FSCK_LARGE, FSCK_ORPHAN, FSCK_NEWER, FSCK_KINDS
 };
 
 struct fsck_range {
@@ -72,12 +72,14 @@ void fsck_summary(struct fsck *f);
 /* SEGMENT-OFFSET, as recovery names what it cuts; size 40. */
 void fsck_lost_name(char name[40], uint64_t segment, uint64_t at);
 
-/* ---- log.c, compare.c ---- */
+/* ---- log.c, compare.c, large.c ---- */
 
 /* Which segments there are, by first LSN.  0 / -1. */
 int fsck_list(struct fsck *f);
 /* Reads the whole log.  0, or -1 + errno if it could not be read at all. */
 int fsck_log(struct fsck *f);
+/* Reads all files of large messages; state: as a start would see it.  0 / -1 + errno. */
+int fsck_large(struct fsck *f, struct store *state);
 /* Opens the spool twice and compares.  0 / -1 + errno. */
 int fsck_compare(struct fsck *f);
 

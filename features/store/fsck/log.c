@@ -57,17 +57,19 @@ static void bad_record(struct walk *w, uint64_t at, uint64_t lsn, unsigned type,
 static void look_at_blob(struct walk *w, uint64_t at, const struct batch_header *h, const struct record *r)
 {
 	uint64_t bodies = at + batch_bodies_at(h);
+	uint64_t id = r->lsn;
 	struct record_blob b;
 	struct bad_blob bad;
 
-	if (record_read_blob(r->payload, &b)) {
+	if (r->type == RECORD_LARGE ? record_read_move(r->payload, &id, &b) : record_read_blob(r->payload, &b)) {
 		bad_record(w, at, r->lsn, r->type, ": not readable");
 		return;
 	}
 	w->f->blobs++;
 	if (scan_blob(&w->src, bodies, &b) == 1)
 		return;
-	bad = (struct bad_blob){r->lsn, w->segment, bodies + b.offset, format_align(b.summary_len, 8) + b.body_len};
+	bad = (struct bad_blob){id, w->segment, bodies + b.offset,
+		format_align(b.summary_len, 8) + record_blob_bytes(&b)};
 	if (vec_push(&w->bad, bad))
 		w->text.failed = true;
 }
@@ -103,7 +105,7 @@ static void look_at_record(struct walk *w, uint64_t at, const struct batch_heade
 		good = messages_good(w, r);
 	else if (r->type == RECORD_KV && (good = !record_read_kv(r->payload, &kv)))
 		w->f->spaces[kv.space / 8] |= (unsigned char)(1 << kv.space % 8);
-	else if (r->type == RECORD_BLOB)
+	else if (r->type == RECORD_BLOB || r->type == RECORD_LARGE)
 		look_at_blob(w, at, h, r);
 	if (!good)
 		bad_record(w, at, r->lsn, r->type, ": not readable");

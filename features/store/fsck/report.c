@@ -42,6 +42,11 @@ static const struct {
 		"them anew from the log.", true},
 	[FSCK_MESSAGE] = {"message", "A message of this mailbox cannot be read. Restore it from a backup, or "
 		"expunge it.", false},
+	[FSCK_LARGE] = {"large message", "The file that holds the bytes of one message is not as it was "
+		"written. Parts of the message before and behind the place can be read. Put the file back "
+		"from a backup, or expunge the message.", false},
+	[FSCK_ORPHAN] = {"orphan", "A large message was coming in, or was just expunged, when the machine "
+		"stopped. The next start, or --repair, removes the file.", false},
 	[FSCK_NEWER] = {"newer version", "A newer program wrote this. Use that one; nothing is touched.", false},
 };
 
@@ -55,7 +60,7 @@ static void flush(struct fsck *f)
 
 static void count(struct fsck *f, enum fsck_kind kind)
 {
-	if (kind != FSCK_TAIL)
+	if (kind != FSCK_TAIL && kind != FSCK_ORPHAN)
 		f->damage++;
 	f->rebuild |= kinds[kind].rebuild;
 	f->refused |= kind == FSCK_NEWER;
