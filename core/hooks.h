@@ -36,6 +36,8 @@ struct imap_status_item;
 struct message;
 struct confine;
 struct confine_call;
+struct preface;
+struct sockaddr_storage;
 
 enum hook_result {
 	HOOK_PASS, /* nothing to say: ask the next feature */
@@ -124,6 +126,9 @@ struct feature {
 	const struct sasl_mech *sasl_mechs;
 	const struct password_scheme *password_schemes; /* kind NULL ends it */
 	const struct setting *settings;
+	/* What the types of the table cannot say: appends "FILE: message" lines.  Called with every
+	 * setting set, at start and at each reload; must not keep anything of them. */
+	void (*check_settings)(const char *file, struct buf *errors);
 	const struct cli_command *cli;
 	const struct control_command *control;
 
@@ -172,6 +177,15 @@ struct feature {
 	enum hook_result (*deliver_check)(struct delivery *d);
 	/* After it was appended, in the same batch. */
 	void (*deliver_done)(struct delivery *d);
+
+	/* ---- the gate ---- */
+	/* A connection from `peer` was accepted at the listener of this name (a word of imap_listen or
+	 * lmtp_listen; the name of a socket that was inherited).  DONE: bytes for gate_preface() come
+	 * before the first of its protocol.  FAIL: it is closed, the feature has logged why. */
+	enum hook_result (*gate_accept)(const char *listener, const struct sockaddr_storage *peer);
+	/* All bytes that came so far, cut off at the longest line.  How many of them are read (p is
+	 * filled in); 0: more must come; -1: *why_r says what is wrong, and it is closed. */
+	int (*gate_preface)(struct str in, struct preface *p, const char **why_r);
 
 	/* ---- IMAP ---- */
 	/* After a session's input or a mailbox change left something to announce while no command runs

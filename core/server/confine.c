@@ -149,6 +149,21 @@ static void run_layers(const struct confine *c)
 	}
 }
 
+uint64_t srv_fit_descriptors(const char *key, uint64_t wanted, uint64_t reserve)
+{
+	struct rlimit l;
+	uint64_t possible;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	possible = l.rlim_cur > 2 * reserve ? l.rlim_cur - reserve : l.rlim_cur / 2;
+	if (wanted <= possible)
+		return wanted;
+	log_warning("more than this process may have descriptors", "setting", key, "wanted",
+		log_num((int64_t)wanted), "possible", log_num((int64_t)possible), NULL);
+	return possible;
+}
+
 void srv_confine(enum srv_role role, int spool, int root, int master_pid)
 {
 	struct confine c = {.role = role, .spool = spool, .dirs = kept_dirs, .n_dirs = n_kept};

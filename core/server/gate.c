@@ -7,6 +7,7 @@
 
 #include "core/lib/log.h"
 
+#define OTHER_DESCRIPTORS 32 /* channels and the like */
 #define DRAIN_MS 3000
 
 size_t gate_connections(const struct gate *g)
@@ -72,7 +73,7 @@ static void gate_peer_down(struct srv_child *child, enum srv_role role)
 	if (role != SRV_AUTH)
 		return;
 	for (size_t i = 0; i < g->slots.n; i++) {
-		struct gate_conn *c = g->slots.v[i];
+		struct gate_conn *c = g->slots.v[i].conn;
 
 		if (c)
 			c->exchange = false;
@@ -99,7 +100,7 @@ static void gate_drain(struct srv_child *child)
 	gate_close_listeners(g);
 	loop_timer_start(g->child.loop, &g->drained, DRAIN_MS);
 	for (size_t i = 0; i < g->slots.n; i++) {
-		struct gate_conn *c = g->slots.v[i];
+		struct gate_conn *c = g->slots.v[i].conn;
 
 		if (!c || c->state == LAST || c->state == LINGERING)
 			continue;
@@ -142,8 +143,8 @@ void gate_free(struct gate **gate)
 		return;
 	g->draining = false;
 	for (size_t i = g->slots.n; i-- > 0;) {
-		if (i < g->slots.n && g->slots.v[i])
-			gate_conn_drop(g->slots.v[i]);
+		if (g->slots.v[i].conn)
+			gate_conn_drop(g->slots.v[i].conn);
 	}
 	gate_close_listeners(g);
 	loop_timer_stop(&g->resume);
@@ -164,6 +165,8 @@ int srv_gate_run(int channel, const struct srv_listeners *listeners, int jail, i
 	if (!g || srv_child_connect(&g->child, SRV_MASTER, channel))
 		die("cannot start the gate", NULL);
 	srv_confine(SRV_GATE, -1, jail, master_pid);
+	srv_settings.prelogin_connections = srv_fit_descriptors("prelogin_connections",
+		srv_settings.prelogin_connections, OTHER_DESCRIPTORS + listeners->n);
 	srv_child_ready(&g->child);
 	rc = loop_run(l);
 	gate_free(&g);

@@ -16,6 +16,7 @@
 
 #define OUT_MAX   (64 * 1024)
 #define LINGER_MS 2000
+#define REFUSAL_LOG_MS 1000
 
 static const struct gate_protocol imap_protocol = {"imap", ENABLE_IMAP ? imap_prelogin_greet : NULL,
 	ENABLE_IMAP ? imap_prelogin_input : NULL, ENABLE_IMAP ? imap_prelogin_auth : NULL,
@@ -180,6 +181,82 @@ void gate_act(struct gate_conn *c)
 	}
 }
 
+/* ---- limits ---- */
+
+/* One line a second, however many are turned away. */
+static void log_refusal(struct gate_conn *c, const char *why)
+{
+	struct gate *g = c->gate;
+	uint64_t now = loop_now(g->child.loop);
+
+	g->refusals++;
+	if (g->refusal_logged && now - g->refusal_logged < REFUSAL_LOG_MS)
+		return;
+	log_warning("connection refused", "service", c->protocol->name, "peer", c->peer, "why", why,
+		"since_last_line", log_num((int64_t)g->refusals), NULL);
+	g->refusals = 0;
+	g->refusal_logged = now;
+}
+
+/* Nobody who is turned away may stay, or turning away would not help. */
+static void end_at_once(struct gate_conn *c, const char *why)
+{
+	log_refusal(c, why);
+	gate_say_bye(c, why);
+	gate_write(c);
+	gate_conn_drop(c);
+}
+
+/* With too many strangers an old one makes room, not the newcomer: who means to log in does so at
+ * once. */
+static void make_room(struct gate *g)
+{
+	struct gate_conn *oldest = g->count >= srv_settings.prelogin_connections ? gate_oldest(g) : NULL;
+
+	if (oldest)
+		end_at_once(oldest, "too many connections, try again");
+}
+
+/* True: c is not welcome, and gone. */
+static bool turn_away(struct gate_conn *c)
+{
+	const struct gate *g = c->gate;
+	const char *why = NULL;
+
+	if (g->draining)
+		why = "shutting down";
+	else if (g->count > srv_settings.prelogin_connections)
+		why = "too many connections, try again";
+	else if (c->address && !c->preface &&
+		gate_count_same(g, c->address) > srv_settings.prelogin_per_address)
+		why = "too many connections from your address";
+	if (why)
+		end_at_once(c, why);
+	return why;
+}
+
+/* ---- events ---- */
+
+static void take_input(struct gate_conn *c)
+{
+	if (c->received > CONFIG_PRELOGIN_BYTES_MAX)
+		gate_say_bye(c, "too much without login");
+	else
+		c->protocol->input(&c->p);
+}
+
+static void preface_came(struct gate_conn *c)
+{
+	int rc = gate_preface_read(c);
+
+	if (rc < 0)
+		gate_conn_drop(c);
+	else if (rc == 0)
+		gate_watch(c);
+	else if (!turn_away(c))
+		gate_begin(c);
+}
+
 static void conn_ready(struct loop_fd *io, uint32_t events)
 {
 	struct gate_conn *c = (struct gate_conn *)((char *)io - offsetof(struct gate_conn, io));
@@ -208,8 +285,12 @@ static void conn_ready(struct loop_fd *io, uint32_t events)
 			gate_conn_drop(c);
 			return;
 		}
+		if (rc > 0 && c->preface) {
+			preface_came(c);
+			return;
+		}
 		if (rc > 0)
-			c->protocol->input(&c->p);
+			take_input(c);
 	}
 	gate_act(c);
 }
@@ -255,28 +336,33 @@ void gate_answer_late(struct gate_conn *c, enum prelogin_auth status, struct str
 
 /* ---- new connections ---- */
 
-static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int fd)
+void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a)
+{
+	struct buf peer = {.max = sizeof(c->peer) - 1};
+
+	srv_address_add(&peer, a);
+	memcpy(c->peer, buf_str(&peer).p, peer.len);
+	c->peer[peer.len] = '\0';
+	buf_free(&peer);
+	c->p.secure = srv_address_is_local(a) || srv_settings.plaintext;
+}
+
+static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int fd,
+	const struct sockaddr_storage *a)
 {
 	struct gate_conn *c = calloc(1, sizeof(*c));
-	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
-	struct buf peer = {.max = sizeof(c->peer) - 1};
-	socklen_t len = sizeof(a);
 	int one = 1;
 
 	if (!c)
 		return NULL;
-	getpeername(fd, (struct sockaddr *)&a, &len);
-	srv_address_add(&peer, &a);
-	memcpy(c->peer, buf_str(&peer).p, peer.len);
-	buf_free(&peer);
-	if (a.ss_family == AF_INET || a.ss_family == AF_INET6)
+	if (a->ss_family == AF_INET || a->ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->gate = g;
 	c->service = service;
 	c->protocol = service == SRV_IMAP ? &imap_protocol : &lmtp_protocol;
-	c->address = srv_address_key(&a);
+	c->address = srv_address_key(a);
 	c->p.hostname = srv_hostname();
-	c->p.secure = srv_address_is_local(&a) || srv_settings.plaintext;
+	gate_set_peer(c, a);
 	/* Room for a line of the longest kind and what is pipelined behind it. */
 	c->p.in.max = CONFIG_PRELOGIN_LINE_MAX + GATE_READ_MAX;
 	c->p.out.max = OUT_MAX;
@@ -287,23 +373,24 @@ static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int 
 	return c;
 }
 
-/* Why this one is not welcome, or NULL. */
-static const char *refuse(const struct gate *g, const struct gate_conn *c)
+void gate_begin(struct gate_conn *c)
 {
-	if (g->draining)
-		return "shutting down";
-	if (g->count > srv_settings.prelogin_connections)
-		return "too many connections, try again";
-	if (c->address && gate_count_same(g, c->address) > srv_settings.prelogin_per_address)
-		return "too many connections from your address";
-	return NULL;
+	log_debug("connection", "service", c->protocol->name, "peer", c->peer, NULL);
+	c->protocol->greet(&c->p);
+	if (c->p.in.len) /* came with the preface */
+		c->protocol->input(&c->p);
+	gate_act(c);
 }
 
-void gate_take(struct gate *g, enum srv_service service, int fd)
+void gate_take(struct gate *g, enum srv_service service, const char *listener, int fd)
 {
-	struct gate_conn *c = conn_new(g, service, fd);
-	const char *why;
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(a);
+	struct gate_conn *c;
 
+	getpeername(fd, (struct sockaddr *)&a, &len);
+	make_room(g);
+	c = conn_new(g, service, fd, &a);
 	if (!c || gate_table_add(g, c) || loop_add(g->child.loop, &c->io, 0)) {
 		if (c && c->id) {
 			gate_conn_drop(c);
@@ -313,18 +400,15 @@ void gate_take(struct gate *g, enum srv_service service, int fd)
 		close(fd);
 		return;
 	}
-	why = refuse(g, c);
-	if (why) {
-		log_warning("connection refused", "service", c->protocol->name, "peer", c->peer, "why",
-			why, NULL);
-		gate_say_bye(c, why);
-		/* Nobody who is turned away may stay, or turning away would not help. */
-		gate_write(c);
+	if (gate_preface_expect(c, listener, &a)) {
 		gate_conn_drop(c);
 		return;
 	}
-	log_debug("connection", "service", c->protocol->name, "peer", c->peer, NULL);
+	if (turn_away(c))
+		return;
 	loop_timer_start(g->child.loop, &c->timer, srv_settings.prelogin_seconds * 1000);
-	c->protocol->greet(&c->p);
-	gate_act(c);
+	if (c->preface)
+		gate_watch(c);
+	else
+		gate_begin(c);
 }

@@ -5,11 +5,15 @@
 /*
  * What the files of the gate share: gate.c (life, other roles), gate_conn.c (a connection from the
  * greeting to its hand-off or end), gate_table.c (finding and counting them), gate_io.c (bytes),
- * gate_listen.c (accepting).  Nobody else includes this.
+ * gate_preface.c (what a proxy says first), gate_listen.c (accepting).  Nobody else includes this.
  */
+
+#include <sys/socket.h>
 
 #include "core/lib/prelogin.h"
 #include "core/server/gate.h"
+
+struct feature;
 
 #define GATE_BUCKETS  1024
 #define GATE_READ_MAX 4096
@@ -37,6 +41,8 @@ struct gate_conn {
 	struct loop_timer timer, delay;
 	struct gate *gate;
 	struct gate_conn *next_same; /* in its bucket */
+	struct gate_conn *older, *younger; /* in one of gate.age */
+	const struct feature *preface; /* reads what stands before the first byte; NULL: nothing */
 	const struct gate_protocol *protocol;
 	struct prelogin p;
 	enum srv_service service;
@@ -44,8 +50,10 @@ struct gate_conn {
 	enum prelogin_auth refusal; /* while DELAYED */
 	struct buf refusal_data;
 	uint64_t id, address;
+	uint64_t received; /* bytes */
 	unsigned failures;
 	bool exchange; /* auth keeps something for this connection */
+	bool heard;    /* it has sent something */
 	char peer[64];
 	unsigned char token[SRV_TOKEN_SIZE];
 };
@@ -54,6 +62,17 @@ struct gate_listener {
 	struct loop_fd io;
 	struct gate *gate;
 	enum srv_service service;
+	const char *name; /* as in the settings */
+};
+
+struct gate_slot {
+	struct gate_conn *conn; /* NULL: free */
+	uint32_t next_free;     /* 1 + its number, 0: none */
+};
+
+struct gate_age {
+	struct gate_conn *oldest, *youngest;
+	size_t n;
 };
 
 struct gate {
@@ -61,13 +80,16 @@ struct gate {
 	struct gate_listener *listeners;
 	size_t n_listeners;
 	struct {
-		struct gate_conn **v;
+		struct gate_slot *v;
 		size_t n, cap;
 	} slots; /* by the low half of the id */
+	uint32_t free_slot; /* 1 + its number, 0: none */
+	struct gate_age age[2]; /* those that never sent a byte; the others */
 	struct gate_conn *bucket[GATE_BUCKETS]; /* by address */
 	size_t count;
 	uint32_t turn; /* the high half of ids, so that an old answer meets nobody */
 	struct loop_timer resume, drained;
+	uint64_t refusals, refusal_logged; /* since the last line, and when that was */
 	bool draining;
 };
 
@@ -85,6 +107,13 @@ int gate_table_add(struct gate *g, struct gate_conn *c);
 void gate_table_remove(struct gate *g, struct gate_conn *c);
 /* How many connections come from this address (srv_address_key()). */
 uint64_t gate_count_same(const struct gate *g, uint64_t address);
+/* It comes from there, as a proxy says. */
+void gate_set_address(struct gate_conn *c, uint64_t address);
+/* It sent something. */
+void gate_heard(struct gate_conn *c);
+/* The one to give up for a newcomer: the oldest of those that sent no byte, or of those that did,
+ * whichever are more; not one that auth is busy with.  NULL: none. */
+struct gate_conn *gate_oldest(const struct gate *g);
 
 /* ---- gate_io.c ---- */
 
@@ -109,6 +138,19 @@ void gate_act(struct gate_conn *c);
 void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data);
 /* The same for a wrong password, later; each further one waits longer. */
 void gate_answer_late(struct gate_conn *c, enum prelogin_auth status, struct str data);
+
+/* It comes from there: what is logged, and whether passwords may pass. */
+void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a);
+/* Has the protocol greet, or read what came already; c may be gone afterwards. */
+void gate_begin(struct gate_conn *c);
+
+/* ---- gate_preface.c ---- */
+
+/* Asks the features whether something comes first.  0, or -1: it is not welcome. */
+int gate_preface_expect(struct gate_conn *c, const char *listener,
+	const struct sockaddr_storage *peer);
+/* Bytes came for it.  1 it is complete, 0 not yet, -1 it is malformed: drop c. */
+int gate_preface_read(struct gate_conn *c);
 
 /* ---- gate_listen.c ---- */
 

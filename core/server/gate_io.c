@@ -36,6 +36,8 @@ int gate_read(struct gate_conn *c)
 	if (n == 0)
 		return -1;
 	buf_commit(in, (size_t)n);
+	c->received += (uint64_t)n;
+	gate_heard(c);
 	return 1;
 }
 

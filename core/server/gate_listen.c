@@ -40,7 +40,7 @@ static void listener_ready(struct loop_fd *io, uint32_t events)
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			gate_take(l->gate, l->service, fd);
+			gate_take(l->gate, l->service, l->name, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -67,6 +67,7 @@ int gate_listen(struct gate *g, const struct srv_listeners *listeners)
 		one->io = (struct loop_fd){.fd = listeners->v[i].fd, .ready = listener_ready};
 		one->gate = g;
 		one->service = listeners->v[i].service;
+		one->name = listeners->v[i].name;
 		if (loop_add(g->child.loop, &one->io, EPOLLIN))
 			one->io.fd = -1;
 	}

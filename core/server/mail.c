@@ -21,6 +21,7 @@
 #define ACCOUNT_MAX 1024
 #define NAME_MAX_BYTES 1024
 #define PEER_MAX    63
+#define STORE_DESCRIPTORS 512 /* segments, tables, files of large messages */
 
 /* ---- hand-offs ---- */
 
@@ -429,6 +430,8 @@ int srv_mail_run(int channel, int data_fd, int master_pid)
 		die("cannot start mail", NULL);
 	prepare_features();
 	srv_confine(SRV_MAIL, data_fd, data_fd, master_pid);
+	srv_settings.sessions_max =
+		srv_fit_descriptors("sessions_max", srv_settings.sessions_max, STORE_DESCRIPTORS);
 	open_store(r);
 	r->accounts = accounts_open(data_fd);
 	if (!r->accounts)

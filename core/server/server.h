@@ -108,6 +108,9 @@ void srv_close_others(const int *keep, size_t n);
  * Dies with the master from now on.  Dies if something fails, or is missing and `sandbox: require'
  * is set. */
 void srv_confine(enum srv_role role, int spool, int root, int master_pid);
+/* `wanted` clients at once, as the setting says, or as many as RLIMIT_NOFILE leaves room for beside
+ * `reserve` other descriptors; says so in the log then.  After srv_confine(). */
+uint64_t srv_fit_descriptors(const char *key, uint64_t wanted, uint64_t reserve);
 /* The layers that this host did not give, "" for none: "seccomp (why), landlock (why)". */
 struct str srv_confine_missing(void);
 

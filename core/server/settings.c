@@ -84,6 +84,10 @@ static int check(const char *file, struct buf *errors)
 		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
 	if (!is_sandbox(srv_settings.sandbox))
 		buf_addv(errors, file, ": sandbox must be auto, require or off\n", NULL);
+	FEATURE_EACH (f) {
+		if (f->check_settings)
+			f->check_settings(file, errors);
+	}
 	return errors->len == before ? 0 : -1;
 }
 

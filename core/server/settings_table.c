@@ -38,7 +38,10 @@ const struct setting srv_settings_table[] = {
 		NULL},
 	{"prelogin_connections", SETTING_NUMBER, TEXT(CONFIG_PRELOGIN_CONNECTIONS), 1, 1000000,
 		&srv_settings.prelogin_connections,
-		"How many connections that have not logged in there may be at once.", NULL},
+		"How many connections that have not logged in there may be at once. One more takes the "
+		"place of the oldest of those that never sent a byte, or of those that did, whichever are "
+		"more.",
+		NULL},
 	{"prelogin_per_address", SETTING_NUMBER, TEXT(CONFIG_PRELOGIN_PER_ADDRESS), 1, 1000000,
 		&srv_settings.prelogin_per_address,
 		"How many of them may come from one IPv4 address or one IPv6 /64. Unix sockets "

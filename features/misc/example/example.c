@@ -208,6 +208,31 @@ static const struct control_command control[] = {
 	{0},
 };
 
+/* Every text will do; see features/session/proxy_protocol/ for one that is particular. */
+static void example_check_settings(const char *file, struct buf *errors)
+{
+	(void)file;
+	(void)errors;
+}
+
+/* ---- the gate ---- */
+
+static enum hook_result example_accept(const char *listener, const struct sockaddr_storage *peer)
+{
+	(void)listener;
+	(void)peer;
+	return HOOK_PASS;
+}
+
+/* Never called, because example_accept() never says HOOK_DONE. */
+static int example_preface(struct str in, struct preface *p, const char **why_r)
+{
+	(void)in;
+	(void)p;
+	*why_r = "nothing was expected";
+	return -1;
+}
+
 /* ---- the sandbox ---- */
 
 /* System calls that nobody else makes: what is not listed by anybody fails. */
@@ -315,6 +340,9 @@ const struct feature example_feature = {
 	.imap_search_words = search_words,
 	.sasl_mechs = NULL, /* see features/auth/sasl_plain/ */
 	.settings = settings,
+	.check_settings = example_check_settings,
+	.gate_accept = example_accept,
+	.gate_preface = example_preface,
 	.cli = cli,
 	.control = control,
 	.calls = calls,

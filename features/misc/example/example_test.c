@@ -35,6 +35,9 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->settings);
 	assert_non_null(f->cli);
 	assert_non_null(f->control);
+	assert_non_null(f->check_settings);
+	assert_non_null(f->gate_accept);
+	assert_non_null(f->gate_preface);
 	assert_non_null(f->calls);
 	assert_non_null(f->confine_files);
 	assert_non_null(f->confine_calls);
@@ -103,8 +106,14 @@ static void test_it_decides_nothing(void **state)
 {
 	struct mail m = {0};
 	struct delivery d = {0};
+	struct buf errors = {0};
+	const char *why = NULL;
 
 	(void)state;
+	assert_int_equal(example_feature.gate_accept("127.0.0.1:143", NULL), HOOK_PASS);
+	assert_int_equal(example_feature.gate_preface(STR("a"), NULL, &why), -1);
+	example_feature.check_settings("FILE", &errors);
+	assert_int_equal(errors.len, 0);
 	assert_null(example_feature.confine_files(NULL));
 	assert_null(example_feature.confine_calls(NULL));
 	assert_int_equal(example_feature.mail_prepare("/nowhere"), 0);
