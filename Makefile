@@ -32,7 +32,7 @@ all: $(O)/satchel
 include kconfig/config.mk
 
 # Goals that need no configuration must not make one.
-quiet-goals := help clean distclean source legal-info lint-kconfig $(config-goals)
+quiet-goals := help clean distclean source legal-info lint-kconfig rfc-table $(config-goals)
 ifneq ($(filter-out $(quiet-goals),$(or $(MAKECMDGOALS),all)),)
 include $(GEN)/config.mk
 endif

@@ -21,7 +21,9 @@ list-defconfigs:
 	$(Q)$(kc) list-defconfigs $(KCONFIG_CONFIG)
 lint-kconfig:
 	$(Q)$(kc) lint $(KCONFIG_CONFIG)
-.PHONY: $(filter-out %_defconfig,$(config-goals)) lint-kconfig
+rfc-table:
+	$(Q)$(PYTHON) kconfig/rfc.py write
+.PHONY: $(filter-out %_defconfig,$(config-goals)) lint-kconfig rfc-table
 
 # Without a .config the default one is taken.
 $(KCONFIG_CONFIG):
