@@ -361,6 +361,8 @@ static void free_session(struct imap_session *s)
 		s->running->cleanup(s->running);
 	s->running = NULL;
 	imap_unselect(s);
+	if (s->account)
+		account_unpin(s->account);
 	session_finish(&s->base);
 	loop_idle_del(s->conn.loop, &s->wake);
 	body_free(&s->append_body);
@@ -391,6 +393,7 @@ static void greet(struct imap_session *s, struct str tag)
 static void open_account(struct imap_session *s, struct str tag, struct str account)
 {
 	if (account_open(s->base.mail->store, account, true, &s->account) == 1) {
+		account_pin(s->account);
 		greet(s, tag);
 		imap_flush(s);
 		return;

@@ -68,13 +68,13 @@ struct account *account_take(struct store *s, struct str value)
 	if (!record_read_account(cursor_str(&c, UINT32_MAX), &r))
 		a = account_add(s, &r);
 	if (a && take_boxes(s, &c))
-		a = NULL;
+		account_free(&a);
 	s->loading = before;
 	if (!a)
 		return NULL;
 	a->modseq = modseq;
 	a->lsn = lsn;
-	a->dirty = false;
+	account_place(a);
 	return a;
 }
 
@@ -107,8 +107,10 @@ int account_get(struct store *s, uint64_t id, struct account **a_r)
 	int answer = -1;
 
 	*a_r = account_by_id(s, id);
-	if (*a_r)
+	if (*a_r) {
+		account_used(*a_r);
 		return 1;
+	}
 	if (!buf_put64(&key, id))
 		answer = kv_get(s, KV_SPACE_ACCOUNT, buf_str(&key), &value, NULL);
 	if (answer > 0) {
@@ -127,8 +129,10 @@ int account_get_name(struct store *s, struct str name, struct account **a_r)
 
 	for (struct hash_node *n = hash_first(&s->accounts, hash_bytes(name, 0)); n; n = hash_next(n)) {
 		*a_r = hash_owner(n, struct account, by_name);
-		if (str_eq(account_name(*a_r), name))
+		if (str_eq(account_name(*a_r), name)) {
+			account_used(*a_r);
 			return 1;
+		}
 	}
 	*a_r = NULL;
 	answer = get_number(s, KV_SPACE_NAME, name, &id);

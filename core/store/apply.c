@@ -38,7 +38,7 @@ static int remember_account(struct store *s, struct account *a)
 	struct buf b = {0};
 	int answer;
 
-	a->dirty = true;
+	account_dirty(a);
 	buf_put64(&b, a->id);
 	answer = b.failed ? -1 : kv_set(s, KV_SPACE_NAME, account_name(a), buf_str(&b), false, a->id);
 	buf_free(&b);
@@ -65,8 +65,10 @@ struct account *account_add(struct store *s, const struct record_account *r)
 		goto free_name;
 	if (hash_add(&s->accounts_by_id, &a->by_id, a->id))
 		goto remove_name;
+	account_weigh(a, (int64_t)(sizeof(*a) + a->name_len));
 	if (!s->loading && remember_account(s, a))
 		goto remove_id;
+	s->account_count += !s->loading;
 	return a;
 remove_id:
 	hash_remove(&s->accounts_by_id, &a->by_id);
@@ -137,6 +139,7 @@ void mailbox_free(struct mailbox *m)
 {
 	for (unsigned i = 0; i < m->keywords; i++)
 		free(m->keyword[i]);
+	free(m->keyword);
 	free(m->name);
 	index_free(m);
 	free(m->journal);
@@ -153,6 +156,8 @@ void mailbox_drop(struct mailbox *m)
 		blob_unref_id(s, msg.prefix);
 	}
 	s->messages -= index_count(m);
+	s->mailbox_count--;
+	account_weigh(m->account, -(int64_t)m->bytes);
 	index_free(m);
 	if (m->index && !vec_grow(&s->garbage.v, &s->garbage.cap, s->garbage.n + 1,
 			sizeof(*s->garbage.v)))
@@ -187,12 +192,22 @@ static int set_name(struct mailbox *m, struct str name)
 static int set_keywords(struct mailbox *m, const struct record_mailbox *r)
 {
 	/* The table only grows. */
+	if (vec_grow(&m->keyword, &m->keywords_cap, r->keywords, sizeof(*m->keyword)))
+		return -1;
 	for (; m->keywords < r->keywords; m->keywords++) {
 		m->keyword[m->keywords] = copy(r->keyword[m->keywords]);
 		if (!m->keyword[m->keywords])
 			return -1;
 	}
 	return 0;
+}
+
+static void weigh(struct mailbox *m)
+{
+	size_t n = sizeof(*m) + m->name_len + sizeof(m) + m->keywords_cap * 2 * sizeof(*m->keyword);
+
+	account_weigh(m->account, (int64_t)n - m->bytes);
+	m->bytes = (uint32_t)n;
 }
 
 /* From a mailbox to its account. */
@@ -240,9 +255,11 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 			free(m);
 			return NULL;
 		}
+		s->mailbox_count += !s->loading;
 	}
 	if (set_name(m, r->name) || set_keywords(m, r))
 		return NULL;
+	weigh(m);
 	m->uidvalidity = r->uidvalidity;
 	m->flags = r->flags;
 	m->special_use = r->special_use;
@@ -258,7 +275,8 @@ struct mailbox *mailbox_apply(struct store *s, const struct record_mailbox *r, u
 	m->lsn = lsn;
 	if (a->lsn < lsn)
 		a->lsn = lsn;
-	a->dirty = true;
+	if (!s->loading)
+		account_dirty(a);
 	if (r->flags & MAILBOX_GONE) {
 		remember_mailbox(s, m, true, lsn);
 		mailbox_drop(m);
@@ -353,7 +371,7 @@ int messages_apply(struct mailbox *m, const struct message *v, size_t n)
 	}
 	if (a->modseq < m->highestmodseq)
 		a->modseq = m->highestmodseq;
-	a->dirty = true;
+	account_dirty(a);
 	if (dead && remove_all(m, v, n, dead))
 		return -1;
 	if (n > dead)
@@ -513,31 +531,9 @@ int record_apply(struct store *s, const struct record *r, struct segment *g, uin
 
 /* ---- the end ---- */
 
-static int free_mailbox(void *arg, struct hash_node *n)
-{
-	(void)arg;
-	mailbox_free(hash_owner(n, struct mailbox, by_id));
-	return 0;
-}
-
-static int free_account(void *arg, struct hash_node *n)
-{
-	struct account *a = hash_owner(n, struct account, by_name);
-
-	(void)arg;
-	free(a->boxes.v);
-	free(a->name);
-	free(a);
-	return 0;
-}
-
 void tables_free(struct store *s)
 {
-	hash_each(&s->mailboxes, free_mailbox, NULL);
-	hash_free(&s->mailboxes);
-	hash_each(&s->accounts, free_account, NULL);
-	hash_free(&s->accounts);
-	hash_free(&s->accounts_by_id);
+	accounts_free(s);
 	kv_free_all(s);
 	index_shared_free(s);
 	blob_free_all(s);

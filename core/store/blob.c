@@ -23,29 +23,12 @@ static uint64_t stored_bytes(const struct blob *b)
 
 /* ---- rings ---- */
 
-static void ring_remove(struct blob_ring *n)
-{
-	if (!n->next)
-		return;
-	n->prev->next = n->next;
-	n->next->prev = n->prev;
-	n->prev = n->next = NULL;
-}
-
-static void ring_add(struct blob_ring *at, struct blob_ring *n)
-{
-	n->prev = at;
-	n->next = at->next;
-	at->next->prev = n;
-	at->next = n;
-}
-
-static struct blob *ring_blob(struct blob_ring *n)
+static struct blob *ring_blob(struct ring *n)
 {
 	return hash_owner(n, struct blob, ring);
 }
 
-static struct blob_ring *ring_of(struct store *s, enum blob_state state)
+static struct ring *ring_of(struct store *s, enum blob_state state)
 {
 	return &s->map.ring[state];
 }
@@ -83,7 +66,7 @@ static void drop(struct store *s, struct blob *b)
 /* Entries that are on the disk too make room for others; the longest unused first. */
 static void trim(struct store *s)
 {
-	struct blob_ring *last, *clean = ring_of(s, BLOB_CLEAN);
+	struct ring *last, *clean = ring_of(s, BLOB_CLEAN);
 
 	while (s->map.n[BLOB_CLEAN] > CLEAN_MAX) {
 		last = clean->prev;
@@ -274,7 +257,7 @@ uint64_t blob_count(const struct store *s)
 
 int blobs_freeze(struct store *s, int (*each)(void *arg, const struct blob *b), void *arg)
 {
-	struct blob_ring *ring = ring_of(s, BLOB_DIRTY), *n;
+	struct ring *ring = ring_of(s, BLOB_DIRTY), *n;
 
 	while ((n = ring->prev) != ring) {
 		if (each(arg, ring_blob(n)))
@@ -287,7 +270,7 @@ int blobs_freeze(struct store *s, int (*each)(void *arg, const struct blob *b), 
 
 void blobs_thaw(struct store *s, bool good)
 {
-	struct blob_ring *ring = ring_of(s, BLOB_FROZEN), *n;
+	struct ring *ring = ring_of(s, BLOB_FROZEN), *n;
 
 	while ((n = ring->prev) != ring) {
 		if (good && ring_blob(n)->gone)

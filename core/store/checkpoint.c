@@ -125,6 +125,7 @@ static struct checkpoint_job *freeze(struct store *s)
 	new_number(s);
 	job->s = s;
 	job->old = s->checkpoint_files;
+	job->sweep = s->sweep;
 	job->head = (struct checkpoint_head){
 		.lsn = s->durable,
 		/* Must be durable before `checkpoint` may name them. */
@@ -133,6 +134,8 @@ static struct checkpoint_job *freeze(struct store *s)
 		.time = (uint64_t)time(NULL),
 		.uidvalidity_last = s->uidvalidity_last,
 		.messages = s->messages,
+		.accounts = s->account_count,
+		.mailboxes = s->mailbox_count,
 	};
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->wake, NULL);
@@ -152,7 +155,8 @@ free_job:
 static uint64_t dirty_bytes(const struct store *s)
 {
 	return s->kv.arena.used + (s->kv_frozen ? s->kv_frozen->arena.used : 0) +
-		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob) + s->index.bytes;
+		(s->map.n[BLOB_DIRTY] + s->map.n[BLOB_FROZEN]) * sizeof(struct blob) + s->index.busy +
+		s->cache.busy;
 }
 
 static void let_go(struct store *s)
@@ -243,6 +247,7 @@ static int finish(struct store *s)
 		s->checkpoint_lsn = job->head.lsn;
 		s->checkpoint_files = job->head.files;
 		s->checkpoint_time = job->head.time;
+		s->sweep = false;
 		note(s, job);
 	}
 	job_free(&job, !error);

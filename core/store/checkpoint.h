@@ -25,6 +25,7 @@ struct checkpoint_head {
 	uint64_t map_size;
 	uint32_t map_crc;
 	uint64_t messages;      /* in all mailboxes */
+	uint64_t accounts, mailboxes;
 	/* Generations of key-value, newest first. */
 	uint32_t generations;
 	struct {
@@ -113,6 +114,10 @@ struct checkpoint_map {
 
 struct checkpoint_kv {
 	struct kv_table *frozen;   /* also s->kv_frozen */
+	struct {
+		struct account **v;
+		size_t n, cap;
+	} accounts;                /* those in it */
 	struct kv_horizon *horizon; /* as it was */
 	size_t horizons;
 	struct kv_stack old, new;  /* the new one holds old generations and made ones */
@@ -133,6 +138,7 @@ struct checkpoint_job {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	bool sweep;            /* idx/ may hold files that nothing names */
 	bool go, cancel, done; /* under the lock */
 	int error;
 	uint64_t began, freeze_us, dirty; /* for store_stat() */
@@ -155,7 +161,7 @@ struct checkpoint_part {
 	void (*finish)(struct checkpoint_job *job, bool good);
 	/* At start: takes the files that h names into the tables.  0, or -1 with a line in error. */
 	int (*load)(struct store *s, const struct checkpoint_head *h, struct buf *error);
-	/* At start, after all are loaded: does this file of that directory belong to h? */
+	/* At start, after all are loaded: does this file of that directory belong to h?  NULL: not asked. */
 	bool (*names)(const struct store *s, const struct checkpoint_head *h, const char *dir,
 		const char *file);
 };
@@ -165,6 +171,8 @@ extern const struct checkpoint_part checkpoint_index, checkpoint_map, checkpoint
 #define CHECKPOINT_PARTS 3
 extern const struct checkpoint_part *const checkpoint_parts[CHECKPOINT_PARTS];
 
+/* Thread: removes the files of idx/ that the generations of the job do not name. */
+void checkpoint_sweep(const struct checkpoint_job *job, int dir);
 /* Writes the error line of a file at start; -1. */
 int checkpoint_refuse(struct buf *error, const char *dir, const char *name, const char *why);
 /* The same by errno: EPROTO or EBADMSG (damaged) and ENOENT leave it so, for then the log can give back

@@ -74,6 +74,12 @@ void checkpoint_head_write(struct buf *out, const struct format_key *k, const st
 		buf_put64(out, h->generation[i].number);
 		buf_put16(out, h->generation[i].class);
 	}
+	for (uint32_t i = h->generations; i < GENERATIONS_MAX; i++) {
+		buf_put64(out, 0);
+		buf_put16(out, 0);
+	}
+	buf_put64(out, h->accounts);
+	buf_put64(out, h->mailboxes);
 	checkpoint_end(out, at, CHECKPOINT_SIZE, k);
 }
 
@@ -100,6 +106,9 @@ int checkpoint_head_read(struct str in, const struct format_key *k, struct check
 		h_r->generation[i].number = cursor_u64(&c);
 		h_r->generation[i].class = cursor_u16(&c);
 	}
+	cursor_skip(&c, (GENERATIONS_MAX - h_r->generations) * 10);
+	h_r->accounts = cursor_u64(&c);
+	h_r->mailboxes = cursor_u64(&c);
 	return answer;
 }
 

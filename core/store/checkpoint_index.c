@@ -173,7 +173,7 @@ static int freeze(struct checkpoint_job *job, struct index *ix)
 	ix->frozen = true;
 	index_clean(ix);
 	m->index = index_name_make(p.number, p.directory);
-	m->account->dirty = true;
+	account_dirty(m->account);
 	parts->v[parts->n++] = p;
 	return 0;
 }
@@ -401,13 +401,15 @@ static int write_index(struct checkpoint_job *job)
 	return answer;
 }
 
-/* Nothing names these any more; a name that stays behind is removed at the next start. */
+/* Nothing names these any more; a name that stays behind is swept after the next crash. */
 static void clean_index(struct checkpoint_job *job)
 {
 	int dir = checkpoint_open_dir(job->s, "idx");
 
 	for (size_t i = 0; dir >= 0 && i < job->index.garbage.n; i++)
 		io_unlink(dir, job->index.garbage.v[i]);
+	if (dir >= 0 && job->sweep)
+		checkpoint_sweep(job, dir);
 	if (dir >= 0)
 		close(dir);
 }
@@ -416,15 +418,16 @@ static void clean_index(struct checkpoint_job *job)
 
 static void garbage(struct store *s, const struct index_part *p, uint32_t number)
 {
-	/* A file that is not remembered is removed at the next start. */
+	/* A file that is not remembered is swept after the next crash. */
 	if (!vec_grow(&s->garbage.v, &s->garbage.cap, s->garbage.n + 1, sizeof(*s->garbage.v)))
 		index_name(s->garbage.v[s->garbage.n++], p->mailbox, number);
 }
 
-static void free_frozen(struct store *s, struct index_part *p)
+/* ix NULL: the mailbox is gone. */
+static void free_frozen(struct index *ix, struct index_part *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		index_layer_free(&s->index, &p->v[i].frozen);
+		index_layer_free(ix, &p->v[i].frozen);
 }
 
 static void drop_empty(struct index *ix)
@@ -481,7 +484,7 @@ static void take_blocks(struct store *s, struct mailbox *m, struct index_part *p
 		for (size_t j = 0; old[i].over && j < old[i].over->n; j++)
 			if (index_entry_move(m, &old[i].over->v[j]))
 				bug("out of memory while taking a checkpoint");
-		index_layer_free(&s->index, &old[i].over);
+		index_layer_free(ix, &old[i].over);
 	}
 	if (ix->top < top)
 		ix->top = top;
@@ -500,14 +503,14 @@ static void take(struct store *s, struct index_part *p)
 		/* Deleted meanwhile; its new file is known as garbage. */
 		if (p->rewrite && p->old_name)
 			garbage(s, p, p->old_number);
-		free_frozen(s, p);
+		free_frozen(NULL, p);
 		return;
 	}
 	if (p->rewrite)
 		take_blocks(s, m, p);
 	else
 		take_places(ix, p);
-	free_frozen(s, p);
+	free_frozen(ix, p);
 	ix->number = p->number;
 	ix->end = p->head.end;
 	ix->rewrite = ix->frozen = false;
@@ -518,19 +521,20 @@ static void take(struct store *s, struct index_part *p)
 		memmove(ix->tombs.v, ix->tombs.v + ix->tombs_frozen,
 			ix->tombs.n * sizeof(*ix->tombs.v));
 	ix->tombs_frozen = 0;
+	index_place(ix);
 }
 
 /* Puts what was frozen back under what changed since. */
-static void thaw(struct store *s, struct index_block *b)
+static void thaw(struct index *ix, struct index_block *b)
 {
 	struct index_layer *upper = b->over;
 
 	b->over = b->frozen;
 	b->frozen = NULL;
 	for (size_t i = 0; upper && i < upper->n; i++)
-		if (index_layer_put(&s->index, &b->over, &upper->v[i]))
+		if (index_layer_put(ix, &b->over, &upper->v[i]))
 			bug("out of memory while giving up a checkpoint");
-	index_layer_free(&s->index, &upper);
+	index_layer_free(ix, &upper);
 }
 
 static void give_up(struct store *s, struct index_part *p)
@@ -539,21 +543,22 @@ static void give_up(struct store *s, struct index_part *p)
 	struct index *ix = m ? m->ix : NULL;
 
 	if (!ix) {
-		free_frozen(s, p);
+		free_frozen(NULL, p);
 		if (p->old_name)
 			garbage(s, p, p->old_number);
 		return;
 	}
 	for (size_t i = 0; i < p->n; i++)
 		if (ix->blocks.v[i].frozen)
-			thaw(s, &ix->blocks.v[i]);
+			thaw(ix, &ix->blocks.v[i]);
 	/* Nobody knows which checkpoint the disk holds now: neither file is written to again. */
 	ix->rewrite = true;
 	ix->frozen = false;
 	ix->tombs_frozen = 0;
 	m->index = p->old_name;
-	m->account->dirty = true;
+	account_dirty(m->account);
 	index_dirty(ix);
+	index_place(ix);
 	if (p->rewrite)
 		garbage(s, p, p->number);
 }
@@ -581,20 +586,9 @@ static int load_indexes(struct store *s, const struct checkpoint_head *h, struct
 {
 	(void)error;
 	s->messages = h->messages;
+	s->account_count = h->accounts;
+	s->mailbox_count = h->mailboxes;
 	return 0;
-}
-
-static bool index_names(const struct store *s, const struct checkpoint_head *h, const char *dir,
-	const char *file)
-{
-	struct mailbox *m = strcmp(dir, "idx") ? NULL : mailbox_by_id(s, strtoull(file, NULL, 16));
-	char name[CHECKPOINT_NAME_MAX];
-
-	(void)h;
-	if (!m || !m->index)
-		return false;
-	index_name(name, m->id, index_name_number(m->index));
-	return !strcmp(file, name);
 }
 
 const struct checkpoint_part checkpoint_index = {
@@ -603,5 +597,4 @@ const struct checkpoint_part checkpoint_index = {
 	.clean = clean_index,
 	.finish = finish_index,
 	.load = load_indexes,
-	.names = index_names,
 };

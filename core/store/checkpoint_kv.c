@@ -11,16 +11,19 @@
 
 /* ---- on the loop ---- */
 
-static int put_dirty(void *arg, struct hash_node *n)
+static int put_dirty(struct checkpoint_job *job)
 {
-	struct account *a = hash_owner(n, struct account, by_id);
-	struct checkpoint_job *job = arg;
+	struct ring *dirty = &job->s->cache.dirty;
+	struct account *a;
 
-	if (!a->dirty)
-		return 0;
-	if (account_put(job->s, a, job->head.files))
-		return -1;
-	a->dirty = false;
+	while (dirty->prev != dirty) {
+		a = hash_owner(dirty->prev, struct account, ring);
+		if (vec_grow(&job->kv.accounts.v, &job->kv.accounts.cap, job->kv.accounts.n + 1,
+				sizeof(*job->kv.accounts.v)) || account_put(job->s, a, job->head.files))
+			return -1;
+		job->kv.accounts.v[job->kv.accounts.n++] = a;
+		account_frozen(a);
+	}
 	return 0;
 }
 
@@ -43,7 +46,7 @@ static int freeze_kv(struct checkpoint_job *job)
 	struct store *s = job->s;
 	struct kv_table *frozen = malloc(sizeof(*frozen));
 
-	if (!frozen || copy_horizons(job) || hash_each(&s->accounts_by_id, put_dirty, job)) {
+	if (!frozen || copy_horizons(job) || put_dirty(job)) {
 		free(frozen);
 		return -1;
 	}
@@ -67,21 +70,15 @@ static int thaw(void *arg, struct hash_node *n)
 	return 0;
 }
 
-static int dirty_again(void *arg, struct hash_node *n)
-{
-	(void)arg;
-	hash_owner(n, struct account, by_id)->dirty = true;
-	return 0;
-}
-
 static void finish_kv(struct checkpoint_job *job, bool good)
 {
 	struct checkpoint_kv *k = &job->kv;
 	struct store *s = job->s;
 
 	free(k->horizon);
-	if (!good)
-		hash_each(&s->accounts_by_id, dirty_again, s);
+	for (size_t i = 0; i < k->accounts.n; i++)
+		account_thawed(k->accounts.v[i], good);
+	free(k->accounts.v);
 	if (!k->frozen)
 		return;
 	if (good) {
@@ -148,19 +145,8 @@ static void clean_kv(struct checkpoint_job *job)
 
 /* ---- at start ---- */
 
-static int load_account(void *arg, uint16_t space, struct str key, const struct generation_value *v,
-	struct str value)
-{
-	struct cursor c = cursor_from(key);
-	struct store *s = arg;
-
-	/* Newest first: what is there already is newer. */
-	if (space != KV_SPACE_ACCOUNT || v->removed || account_by_id(s, cursor_u64(&c)))
-		return 0;
-	errno = EPROTO;
-	return account_take(s, value) ? 0 : -1;
-}
-
+/* Accounts are read when they are asked for.  But only a start can redo the log in the place of a
+ * damaged file, so what accounts depend on is verified: it is small beside the log. */
 static int load_generation(struct store *s, uint64_t number, uint16_t class, int dir, struct buf *error)
 {
 	struct generation *g = generation_open(dir, number, class, &s->key, error);
@@ -169,7 +155,7 @@ static int load_generation(struct store *s, uint64_t number, uint16_t class, int
 	if (!g)
 		return -1;
 	s->generations.v[s->generations.n++] = g;
-	if (class != GENERATION_KEPT || !generation_each(g, load_account, s))
+	if (class != GENERATION_KEPT || !generation_verify(g))
 		return 0;
 	generation_name(name, number, class);
 	return checkpoint_unreadable(error, "kv/", name);

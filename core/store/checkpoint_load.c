@@ -52,7 +52,7 @@ int checkpoint_read(const struct store *s, const char *dir, const char *name, st
 static bool named(const struct store *s, const struct checkpoint_head *h, const char *dir, const char *file)
 {
 	for (size_t i = 0; i < CHECKPOINT_PARTS; i++)
-		if (checkpoint_parts[i]->names(s, h, dir, file))
+		if (checkpoint_parts[i]->names && checkpoint_parts[i]->names(s, h, dir, file))
 			return true;
 	return false;
 }
@@ -72,7 +72,6 @@ static void remove_unnamed(struct store *s, const char *dir, const struct checkp
 
 static void remove_all_unnamed(struct store *s, const struct checkpoint_head *h)
 {
-	remove_unnamed(s, "idx", h);
 	remove_unnamed(s, "kv", h);
 	remove_unnamed(s, "map", h);
 }

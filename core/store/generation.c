@@ -236,6 +236,16 @@ int generation_each(const struct generation *g, int (*each)(void *arg, uint16_t 
 	return answer;
 }
 
+int generation_verify(const struct generation *g)
+{
+	struct reader r = {.g = g, .page = UINT64_MAX};
+
+	for (uint64_t page = 0; page * GENERATION_PAGE < g->size; page++)
+		if (read_page(&r, page))
+			return -1;
+	return 0;
+}
+
 /* ---- opening ---- */
 
 static int read_tail(struct generation *g, unsigned class, const struct format_key *k, uint32_t *list_r)

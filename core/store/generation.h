@@ -45,6 +45,9 @@ struct generation *generation_open(int dirfd, uint64_t number, unsigned class,
 	const struct format_key *k, struct buf *error);
 void generation_free(struct generation **g);
 
+/* Reads it all and compares the checksums.  0 / -1 + errno: EPROTO damaged. */
+int generation_verify(const struct generation *g);
+
 struct generation_value {
 	uint64_t lsn;
 	bool removed;

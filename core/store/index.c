@@ -105,8 +105,20 @@ static size_t layer_bytes(uint32_t cap)
 	return sizeof(struct index_layer) + cap * sizeof(struct index_entry);
 }
 
+static void charge(struct index *ix, int64_t more)
+{
+	struct index_shared *sh = &ix->mailbox->account->store->index;
+
+	ix->layer_bytes += (uint64_t)more;
+	ix->bytes_held += (uint64_t)more;
+	if (ix->busy)
+		sh->busy += (uint64_t)more;
+	if (ix->idle)
+		sh->idle += (uint64_t)more;
+}
+
 /* Many mailboxes get one message between two checkpoints: the first one takes room for itself only. */
-static int layer_grow(struct index_shared *sh, struct index_layer **at)
+static int layer_grow(struct index *ix, struct index_layer **at)
 {
 	uint32_t old = *at ? (*at)->cap : 0, cap = old ? old * 2 : 1;
 	struct index_layer *l;
@@ -119,15 +131,15 @@ static int layer_grow(struct index_shared *sh, struct index_layer **at)
 	if (!*at)
 		l->n = 0;
 	l->cap = cap;
-	sh->bytes += layer_bytes(cap) - (old ? layer_bytes(old) : 0);
+	charge(ix, (int64_t)(layer_bytes(cap) - (old ? layer_bytes(old) : 0)));
 	*at = l;
 	return 0;
 }
 
-void index_layer_free(struct index_shared *sh, struct index_layer **at)
+void index_layer_free(struct index *ix, struct index_layer **at)
 {
-	if (*at)
-		sh->bytes -= layer_bytes((*at)->cap);
+	if (*at && ix)
+		charge(ix, -(int64_t)layer_bytes((*at)->cap));
 	free(*at);
 	*at = NULL;
 }
@@ -139,7 +151,7 @@ static void layer_remove(struct index_layer *l, size_t at)
 }
 
 /* A UID that is there already keeps its `was`. */
-int index_layer_put(struct index_shared *sh, struct index_layer **layer, const struct index_entry *e)
+int index_layer_put(struct index *ix, struct index_layer **layer, const struct index_entry *e)
 {
 	size_t at = layer_lower(*layer, e->msg.uid);
 	struct index_layer *l = *layer;
@@ -154,7 +166,7 @@ int index_layer_put(struct index_shared *sh, struct index_layer **layer, const s
 	}
 	if (dead && !(e->was & INDEX_EXISTS))
 		return 0;
-	if (layer_grow(sh, layer))
+	if (layer_grow(ix, layer))
 		return -1;
 	l = *layer;
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(*l->v));
@@ -176,9 +188,10 @@ void index_dirty(struct index *ix)
 	if (ix->next)
 		ix->next->link = &ix->next;
 	sh->dirty = ix;
+	index_place(ix);
 }
 
-void index_clean(struct index *ix)
+static void unlink_dirty(struct index *ix)
 {
 	if (!ix->link)
 		return;
@@ -188,6 +201,12 @@ void index_clean(struct index *ix)
 	ix->link = NULL;
 }
 
+void index_clean(struct index *ix)
+{
+	unlink_dirty(ix);
+	index_place(ix);
+}
+
 void index_release(struct index_shared *sh, struct index **at)
 {
 	struct index *ix = *at;
@@ -195,11 +214,12 @@ void index_release(struct index_shared *sh, struct index **at)
 	*at = NULL;
 	if (!ix)
 		return;
-	index_clean(ix);
+	unlink_dirty(ix);
 	index_forget_cache(sh, ix);
 	/* What is frozen belongs to the checkpoint. */
 	for (size_t i = 0; i < ix->blocks.n; i++)
-		index_layer_free(sh, &ix->blocks.v[i].over);
+		index_layer_free(ix, &ix->blocks.v[i].over);
+	index_leave(ix);
 	free(ix->blocks.v);
 	free(ix->tree);
 	free(ix->tombs.v);
@@ -237,7 +257,7 @@ struct index *index_of(const struct mailbox *m)
 	/* Reading the directory late changes nothing that anybody could see. */
 	struct mailbox *to = (struct mailbox *)(uintptr_t)m;
 
-	return m->ix || !index_open(to) ? m->ix : NULL;
+	return !index_open(to) ? m->ix : NULL;
 }
 
 uint32_t index_count(const struct mailbox *m)
@@ -506,7 +526,7 @@ static int put_into(struct store *s, struct index *ix, size_t block, const struc
 	struct index_block *b = &ix->blocks.v[block];
 	struct index_cached *c;
 
-	if (index_layer_put(&s->index, &b->over, e))
+	if (index_layer_put(ix, &b->over, e))
 		return -1;
 	if (b->modseq < e->msg.modseq)
 		b->modseq = e->msg.modseq;

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "core/store/format.h"
+#include "core/store/ring.h"
 #include "core/store/store.h"
 
 #define INDEX_BLOCK 64 /* records */
@@ -69,6 +70,9 @@ struct index {
 	struct index *next, **link; /* among those that differ from their file; link NULL: does not */
 	struct mailbox *mailbox;
 	bool frozen;        /* a checkpoint is writing it */
+	bool idle, busy;    /* how its bytes are counted; account_cache.c */
+	struct ring ring;   /* of those that may be forgotten */
+	uint64_t bytes_held, layer_bytes; /* of memory: as counted; of that in layers */
 	bool rewrite;       /* the next checkpoint begins a new file */
 	bool damaged;       /* a record was met that is: UIDs near it may be wrong */
 	uint32_t top;       /* no UID is higher */
@@ -112,7 +116,9 @@ struct index_shared {
 	struct index_cached cache[INDEX_CACHE];
 	struct index_fd fds[INDEX_FDS];
 	uint64_t clock;
-	uint64_t bytes; /* in layers: what a checkpoint would take off memory */
+	struct ring ring;    /* those that may be forgotten, last used first */
+	uint64_t idle, busy; /* bytes of those; of changed and frozen ones */
+	uint64_t loaded;
 };
 
 /* ---- for the rest of the store ---- */
@@ -156,8 +162,9 @@ void index_dirty(struct index *ix);
 void index_clean(struct index *ix);
 /* Rebuilds counts and tree from the blocks. */
 int index_count_again(struct index *ix);
-int index_layer_put(struct index_shared *sh, struct index_layer **at, const struct index_entry *e);
-void index_layer_free(struct index_shared *sh, struct index_layer **at);
+int index_layer_put(struct index *ix, struct index_layer **at, const struct index_entry *e);
+/* ix NULL: it is gone, and what it held is not counted any more. */
+void index_layer_free(struct index *ix, struct index_layer **at);
 /* Puts an entry of an older directory over this one, counting as its `was` says. */
 int index_entry_move(struct mailbox *m, const struct index_entry *e);
 void index_forget_cache(struct index_shared *sh, const struct index *ix);

@@ -139,13 +139,22 @@ static int read_directory(struct mailbox *m, struct index *ix)
 	return take_head(ix, &h) || read_blocks(ix, &s->key, fd, at, &h) ? -1 : 0;
 }
 
+static void index_used(struct index_shared *sh, struct index *ix)
+{
+	ring_remove(&ix->ring);
+	ring_add(&sh->ring, &ix->ring);
+}
+
 int index_open(struct mailbox *m)
 {
 	struct index *ix;
 	int error;
 
-	if (m->ix)
+	if (m->ix) {
+		if (m->ix->idle)
+			index_used(&m->account->store->index, m->ix);
 		return 0;
+	}
 	if (m->index_bad) {
 		errno = EBADMSG;
 		return -1;
@@ -158,6 +167,7 @@ int index_open(struct mailbox *m)
 	ix->top = m->uidnext ? m->uidnext - 1 : 0;
 	if (!m->index || !read_directory(m, ix)) {
 		m->ix = ix;
+		index_place(ix);
 		return 0;
 	}
 	error = errno;

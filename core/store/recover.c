@@ -609,6 +609,7 @@ int recover(struct store *s, struct buf *error)
 	blob_sweep(s);
 	s->redoing = false;
 	s->unclean = !r.clean || r.records > 1; /* besides the end mark */
+	s->sweep = instead || s->rebuild || s->unclean;
 	if (r.records && !r.clean)
 		log_info("recovered", "records", log_num((int64_t)r.records), "lsn",
 			log_num((int64_t)r.expect - 1), NULL);

@@ -12,6 +12,7 @@
 #include "core/store/hash.h"
 #include "core/store/kv.h"
 #include "core/store/index.h"
+#include "core/store/ring.h"
 #include "core/store/store.h"
 
 #define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
@@ -35,10 +36,6 @@ struct segment {
 	uint32_t stuck;  /* enum segment_stuck */
 };
 
-struct blob_ring {
-	struct blob_ring *prev, *next;
-};
-
 enum blob_state {
 	BLOB_CLEAN,  /* as on the disk; may be forgotten and looked up again */
 	BLOB_DIRTY,  /* changed since the last checkpoint */
@@ -49,7 +46,7 @@ enum blob_state {
 /* An entry of the blob map in memory; node.hash is the id. */
 struct blob {
 	struct hash_node node;
-	struct blob_ring ring;   /* of its state */
+	struct ring ring;        /* of its state */
 	uint64_t offset;         /* of the summary in the segment; of the bytes in the batch's side */
 	struct segment *segment; /* NULL: not on disk yet, then one of: */
 	struct body *body;
@@ -135,8 +132,10 @@ struct mailbox {
 	bool index_bad;               /* damaged: messages cannot be read, nothing may be changed */
 	uint32_t uidvalidity, uidnext, flags, special_use, recent_from;
 	struct index *ix;             /* NULL: not read yet */
-	char *keyword[64];
+	char **keyword;
 	unsigned keywords;
+	size_t keywords_cap;
+	uint32_t bytes;               /* counted with its account */
 	struct view *views;
 	struct journal_entry *journal; /* ring of JOURNAL_SIZE, while there are views */
 	uint64_t journal_end;
@@ -151,7 +150,12 @@ struct account {
 	size_t name_len;
 	uint64_t id, modseq;
 	uint64_t lsn; /* last change of a mailbox record, and so of the names */
+	unsigned pins;
 	bool dirty;   /* its key in the newest generation differs */
+	bool frozen;  /* a checkpoint is writing it */
+	bool idle, busy;  /* how its bytes are counted; account_cache.c */
+	struct ring ring; /* of those that may be forgotten, or of the dirty ones */
+	uint64_t bytes;   /* of memory, without its indexes */
 	struct {
 		struct mailbox **v; /* by name */
 		size_t n, cap;
@@ -186,6 +190,7 @@ struct store {
 	bool unclean; /* the last life did not end cleanly */
 	bool left_over; /* a large message's file could not be removed: this one shall not either */
 	bool readonly, rebuild; /* struct store_options */
+	bool sweep; /* files that nothing names may be in idx/: the next checkpoint looks */
 	uint64_t lsn_floor, epoch_floor; /* rebuild: used up to here by the checkpoint passed over */
 	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
 	int error;
@@ -223,10 +228,15 @@ struct store {
 			struct map_run *v; /* oldest first */
 			size_t n, cap;
 		} runs;
-		struct blob_ring ring[BLOB_STATES]; /* last used first */
+		struct ring ring[BLOB_STATES]; /* last used first */
 		size_t n[BLOB_STATES];
 	} map;
 	struct index_shared index;
+	struct {
+		struct ring accounts, dirty; /* those that may be forgotten, last used first; changed ones */
+		uint64_t idle, busy, max;    /* bytes of the former; of changed and frozen ones; bound */
+		struct loop_idle trim;
+	} cache;
 	struct hash_table blobs, mailboxes, accounts, accounts_by_id;
 	struct kv_table kv, *kv_frozen; /* since the last checkpoint; what the running one writes */
 	struct kv_stack generations;
@@ -263,6 +273,7 @@ struct store {
 	struct compaction *compaction;
 
 	/* figures */
+	uint64_t account_count, mailbox_count; /* kept in checkpoints */
 	uint64_t messages, batches, records, bytes_written;
 	uint64_t damaged, cut, moved_bytes;
 	struct histogram batch_records, batch_bytes, sync_us;
@@ -385,6 +396,26 @@ void mailbox_free(struct mailbox *m);
 /* Index in boxes of the first name >= name. */
 size_t names_lower(const struct account *a, struct str name);
 void tables_free(struct store *s);
+
+/* ---- account_cache.c ---- */
+
+void accounts_init(struct store *s, uint64_t bytes);
+void accounts_free(struct store *s);
+/* Forgets one that is not pinned, with its mailboxes. */
+void account_free(struct account **a);
+/* Puts it where it belongs. */
+void account_place(struct account *a);
+/* It differs from the newest generation. */
+void account_dirty(struct account *a);
+/* A checkpoint has taken it; is there, or is not. */
+void account_frozen(struct account *a);
+void account_thawed(struct account *a, bool good);
+void account_used(struct account *a);
+/* It holds so many bytes more. */
+void account_weigh(struct account *a, int64_t more);
+/* Counts an index anew and puts it where it belongs; takes it out. */
+void index_place(struct index *ix);
+void index_leave(struct index *ix);
 
 /* ---- kv.c, account_table.c ---- */
 

@@ -207,6 +207,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->waiters.next = s->waiters.prev = &s->waiters;
 	s->checkpoint_waiters.next = s->checkpoint_waiters.prev = &s->checkpoint_waiters;
 	blob_init(s);
+	accounts_init(s, o->cache_bytes);
 	s->checkpoint_interval = o->checkpoint_interval;
 	s->readonly = o->readonly;
 	s->rebuild = o->rebuild;
@@ -358,8 +359,12 @@ void store_stat(const struct store *s, struct buf *out)
 		bytes += s->segments.v[i]->size;
 		live += s->segments.v[i]->live;
 	}
-	stat_line(out, "accounts", s->accounts.n);
-	stat_line(out, "mailboxes", s->mailboxes.n);
+	stat_line(out, "accounts", s->account_count);
+	stat_line(out, "accounts_loaded", s->accounts.n);
+	stat_line(out, "mailboxes", s->mailbox_count);
+	stat_line(out, "mailboxes_loaded", s->mailboxes.n);
+	stat_line(out, "indexes_loaded", s->index.loaded);
+	stat_line(out, "cache_bytes", s->cache.idle + s->index.idle);
 	stat_line(out, "messages", s->messages);
 	stat_line(out, "blobs", blob_count(s));
 	stat_line(out, "keys", kv_count(s));

@@ -34,6 +34,7 @@ struct store_options {
 	uint64_t body_budget;          /* bytes of message bodies in flight */
 	uint64_t large_bytes;          /* larger bodies get files of their own; 0 = CONFIG_LARGE_MESSAGE_KB */
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
+	uint64_t cache_bytes;          /* of accounts and indexes nobody uses; 0 = CONFIG_STORE_CACHE_KB */
 	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
 	bool rebuild;                  /* passes the checkpoint over and redoes the whole log; a checkpoint
 	                                  afterwards replaces all index and key-value files */
@@ -114,8 +115,15 @@ void body_free(struct body **b);
 
 /* ---- accounts ---- */
 
-/* Borrowed; lives as long as the store.  1 found, 0 none and not created, -1 + errno. */
+/* Borrowed, with its mailboxes, for this turn of the loop, or for as long as it is pinned: accounts
+ * that nobody uses are forgotten between turns and read again when they are asked for.
+ * 1 found, 0 none and not created, -1 + errno. */
 int account_open(struct store *s, struct str name, bool create, struct account **a_r);
+/* Whoever holds an account or a mailbox over turns pins it before; views do it themselves. */
+void account_pin(struct account *a);
+void account_unpin(struct account *a);
+/* Forgets now what the loop would between turns; for tools that go through all accounts. */
+void store_forget(struct store *s);
 struct str account_name(const struct account *a);
 uint64_t account_id(const struct account *a);
 struct store *account_store(const struct account *a);

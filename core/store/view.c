@@ -80,7 +80,7 @@ static void claim_recent(struct view *v)
 	/* Kept by the checkpoint only: after a crash some messages are recent once more, which costs
 	 * nothing, while a log record for each SELECT would cost a sync. */
 	m->recent_from = m->uidnext;
-	m->account->dirty = true;
+	account_dirty(m->account);
 }
 
 struct view *view_open(struct mailbox *m, bool take_recent)
@@ -103,6 +103,8 @@ struct view *view_open(struct mailbox *m, bool take_recent)
 	v->modseq = v->settled = m->highestmodseq;
 	v->next = m->views;
 	m->views = v;
+	account_pin(m->account);
+	index_place(m->ix);
 	claim_recent(v);
 	return v;
 }
@@ -110,12 +112,14 @@ struct view *view_open(struct mailbox *m, bool take_recent)
 void view_close(struct view **at)
 {
 	struct view *v = *at, **p;
+	struct account *a;
 	struct mailbox *m;
 
 	*at = NULL;
 	if (!v)
 		return;
 	m = v->m;
+	a = m->account;
 	for (p = &m->views; *p != v; p = &(*p)->next)
 		;
 	*p = v->next;
@@ -124,7 +128,10 @@ void view_close(struct view **at)
 		m->journal = NULL;
 		if (m->flags & MAILBOX_GONE)
 			mailbox_free(m);
+		else if (m->ix)
+			index_place(m->ix);
 	}
+	account_unpin(a);
 	free(v->dead.v);
 	free(v->forgotten.v);
 	free(v->recent.v);

@@ -14,27 +14,6 @@
 
 #define OPEN -1
 
-static uint64_t figure(const struct spool *p, const char *key)
-{
-	struct buf b = {0};
-	struct cursor c;
-	struct str line, name;
-	uint64_t n = UINT64_MAX;
-	bool ended;
-
-	store_stat(p->s, &b);
-	c = cursor_from(buf_str(&b));
-	while (!cursor_done(&c)) {
-		line = cursor_take_line(&c, &ended);
-		str_word(&line, " ", &name);
-		if (str_eq(name, str_from(key)))
-			n = strtoull(line.p, NULL, 10);
-	}
-	buf_free(&b);
-	assert_true(n != UINT64_MAX);
-	return n;
-}
-
 static struct help_waiter waiter(void)
 {
 	return (struct help_waiter){.w.done = help_waited, .error = OPEN};
@@ -58,9 +37,9 @@ static void test_who_asks_is_answered_when_the_checkpoint_is_there(void **state)
 	turn_until(p, &w);
 	assert_int_equal(w.error, 0);
 	assert_true(store_durable(p->s) >= lsn);
-	assert_int_equal(figure(p, "checkpoints"), 1);
-	assert_true(figure(p, "checkpoint_age_seconds") < 600);
-	assert_int_equal(figure(p, "checkpoint_running"), 0);
+	assert_int_equal(help_figure(p, "checkpoints"), 1);
+	assert_true(help_figure(p, "checkpoint_age_seconds") < 600);
+	assert_int_equal(help_figure(p, "checkpoint_running"), 0);
 }
 
 static void test_those_who_ask_together_share_one(void **state)
@@ -74,7 +53,7 @@ static void test_those_who_ask_together_share_one(void **state)
 	turn_until(p, &w);
 	assert_int_equal(v.error, 0);
 	assert_int_equal(w.error, 0);
-	assert_int_equal(figure(p, "checkpoints"), 1);
+	assert_int_equal(help_figure(p, "checkpoints"), 1);
 }
 
 static void test_what_came_after_the_one_under_way_is_in_the_next(void **state)
@@ -90,7 +69,7 @@ static void test_what_came_after_the_one_under_way_is_in_the_next(void **state)
 	assert_int_equal(w.error, OPEN);
 	turn_until(p, &w);
 	assert_int_equal(w.error, 0);
-	assert_int_equal(figure(p, "checkpoints"), 2);
+	assert_int_equal(help_figure(p, "checkpoints"), 2);
 }
 
 static void test_without_a_change_the_answer_comes_at_once(void **state)
@@ -125,7 +104,7 @@ static void test_closing_answers_those_who_wait(void **state)
 	store_checkpoint_wait(p->s, &w.w);
 	help_reopen(p);
 	assert_int_equal(w.error, 0);
-	assert_int_equal(figure(p, "messages"), 1);
+	assert_int_equal(help_figure(p, "messages"), 1);
 }
 
 static void test_stat_tells_batches_syncs_and_what_a_start_would_redo(void **state)
@@ -136,16 +115,16 @@ static void test_stat_tells_batches_syncs_and_what_a_start_would_redo(void **sta
 		help_deliver(help_inbox(p, "alice"), "", "a\r\n");
 		help_settle(p);
 	}
-	assert_true(figure(p, "batches") >= 20);
-	assert_true(figure(p, "batch_records_p50") >= 1);
-	assert_true(figure(p, "batch_bytes_max") >= figure(p, "batch_bytes_p50"));
-	assert_true(figure(p, "sync_us_max") >= figure(p, "sync_us_p99"));
-	assert_true(figure(p, "sync_us_p99") >= figure(p, "sync_us_p50"));
-	assert_true(figure(p, "redo_records") >= 40);
-	assert_true(figure(p, "dirty_bytes") > 0);
+	assert_true(help_figure(p, "batches") >= 20);
+	assert_true(help_figure(p, "batch_records_p50") >= 1);
+	assert_true(help_figure(p, "batch_bytes_max") >= help_figure(p, "batch_bytes_p50"));
+	assert_true(help_figure(p, "sync_us_max") >= help_figure(p, "sync_us_p99"));
+	assert_true(help_figure(p, "sync_us_p99") >= help_figure(p, "sync_us_p50"));
+	assert_true(help_figure(p, "redo_records") >= 40);
+	assert_true(help_figure(p, "dirty_bytes") > 0);
 	assert_int_equal(store_checkpoint(p->s), 0);
-	assert_true(figure(p, "redo_records") <= 1);
-	assert_true(figure(p, "checkpoint_dirty_bytes") > 0);
+	assert_true(help_figure(p, "redo_records") <= 1);
+	assert_true(help_figure(p, "checkpoint_dirty_bytes") > 0);
 }
 
 int main(void)

@@ -5,10 +5,10 @@
 /* A spool in a directory of its own, and short words for what tests of the store do all the time.
  * Included after cmocka.h by one file per program, hence static. */
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
-
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,7 +21,7 @@ struct spool {
 	char dir[64];
 	struct loop *loop;
 	struct store *s;
-	uint64_t segment_bytes, large_bytes;
+	uint64_t segment_bytes, large_bytes, cache_bytes;
 	bool rebuild;
 };
 
@@ -44,6 +44,7 @@ static void help_open(struct spool *p)
 		.segment_bytes = p->segment_bytes,
 		.large_bytes = p->large_bytes,
 		.rebuild = p->rebuild,
+		.cache_bytes = p->cache_bytes,
 	};
 	struct buf error = {0};
 
@@ -52,6 +53,28 @@ static void help_open(struct spool *p)
 		fprintf(stderr, "store_open: %.*s\n", (int)error.len, error.data + error.off);
 	assert_non_null(p->s);
 	buf_free(&error);
+}
+
+/* A number of store_stat(). */
+__attribute__((unused)) static uint64_t help_figure(const struct spool *p, const char *key)
+{
+	struct buf b = {0};
+	struct cursor c;
+	struct str line, name;
+	uint64_t n = UINT64_MAX;
+	bool ended;
+
+	store_stat(p->s, &b);
+	c = cursor_from(buf_str(&b));
+	while (!cursor_done(&c)) {
+		line = cursor_take_line(&c, &ended);
+		str_word(&line, " ", &name);
+		if (str_eq(name, str_from(key)))
+			n = strtoull(line.p, NULL, 10);
+	}
+	buf_free(&b);
+	assert_true(n != UINT64_MAX);
+	return n;
 }
 
 /* Runs the loop until everything is durable. */

@@ -280,6 +280,7 @@ static int compare_accounts(struct compare *c)
 
 	for (size_t i = 0; !answer && i < ids.n; i++) {
 		fsck_progress(c->f, "accounts", i, ids.n);
+		store_forget(c->state);
 		found = account_get(c->state, ids.v[i], &c->a);
 		if (found > 0)
 			answer = compare_account(c);
