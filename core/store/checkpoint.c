@@ -320,9 +320,11 @@ void checkpoint_start_timer(struct store *s)
 int checkpoint_now(struct store *s)
 {
 	commit_flush(s);
-	if (s->checkpointing) {
+	/* The end of one may begin the next, for those who wait. */
+	while (s->checkpointing) {
 		let_go(s);
 		finish(s);
+		commit_flush(s);
 	}
 	if (s->failed) {
 		errno = EIO;
