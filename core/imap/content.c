@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/imap/message.h"
+
 /* Memory kept from one message to the next; larger buffers are given back. */
 #define KEEP_BYTES (1024 * 1024)
 
@@ -29,6 +31,10 @@ void imap_content_set(struct imap_content *x, const struct message *m)
 		reuse(&x->scratch);
 	x->top = NULL;
 	x->has_summary = x->has_header = x->has_whole = false;
+	if (x->reader)
+		mime_reader_free(&x->reader);
+	if (x->scan)
+		search_scan_free(&x->scan);
 }
 
 int imap_content_summary(struct imap_content *x)
@@ -95,12 +101,74 @@ int imap_content_whole(struct imap_content *x, struct str *whole_r)
 	return 0;
 }
 
+bool imap_content_long(const struct imap_content *x)
+{
+	return x->m.size > IMAP_SLICE_BYTES;
+}
+
+/* Reads on, for one slice.  0 all was read / -1 + errno. */
+static int read_slice(struct imap_content *x)
+{
+	struct buf piece = {0};
+	uint64_t n;
+	int answer = 0;
+
+	for (; x->read < x->m.size && !answer; x->read += n) {
+		errno = EAGAIN;
+		if (x->bytes >= IMAP_SLICE_BYTES) {
+			answer = -1;
+			break;
+		}
+		buf_clear(&piece);
+		n = x->m.size - x->read < CONTENT_PIECE ? x->m.size - x->read : CONTENT_PIECE;
+		answer = message_read(x->store, &x->m, x->read, n, &piece);
+		if (!answer)
+			mime_reader_feed(x->reader, buf_str(&piece));
+		x->bytes += n;
+	}
+	buf_free(&piece);
+	return answer;
+}
+
+static const struct mime_part *read_long(struct imap_content *x)
+{
+	if (!x->reader) {
+		x->read = 0;
+		x->reader = mime_reader_new(&x->arena);
+	}
+	if (!x->reader)
+		return NULL;
+	if (!read_slice(x)) {
+		x->top = mime_reader_end(&x->reader);
+		errno = ENOMEM;
+	} else if (errno != EAGAIN) {
+		mime_reader_free(&x->reader);
+		arena_reset(&x->arena);
+	}
+	return x->top;
+}
+
+int imap_content_piece(struct imap_content *x, const struct mime_part *part, uint64_t *at, struct buf *out)
+{
+	uint64_t left = part->body_len - *at, n = left < CONTENT_PIECE ? left : CONTENT_PIECE;
+
+	buf_clear(out);
+	if (message_read(x->store, &x->m, part->body_at + *at, n, out))
+		return -1;
+	*at += n;
+	x->bytes += n;
+	errno = out->failed ? ENOMEM : EPROTO;
+	return out->failed || out->len != n ? -1 : 0;
+}
+
 const struct mime_part *imap_content_mime(struct imap_content *x)
 {
 	struct str whole;
 
 	if (x->top)
 		return x->top;
+	if (imap_content_long(x))
+		return read_long(x);
 	if (imap_content_whole(x, &whole))
 		return NULL;
 	x->top = mime_parse(&x->arena, whole);
@@ -111,6 +179,8 @@ const struct mime_part *imap_content_mime(struct imap_content *x)
 
 void imap_content_drop_whole(struct imap_content *x)
 {
+	if (!x->has_whole)
+		return; /* a long one: its tree is not */
 	buf_free(&x->whole);
 	arena_reset(&x->arena);
 	x->top = NULL;
@@ -136,5 +206,7 @@ void imap_content_free(struct imap_content *x)
 	buf_free(&x->header);
 	buf_free(&x->whole);
 	buf_free(&x->scratch);
+	mime_reader_free(&x->reader);
+	search_scan_free(&x->scan);
 	arena_free(&x->arena);
 }

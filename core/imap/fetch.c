@@ -12,6 +12,7 @@ struct fetch {
 	size_t at;              /* item to go on with */
 	size_t mark;            /* where its answer begins in the output, while none of it has left */
 	bool pieces;            /* part of it may have left */
+	bool said;              /* "* seq FETCH (" */
 	bool items_said;        /* the next one needs a space in front */
 	struct fetch_literal literal; /* being sent */
 	/* Set \Seen ahead, see mark_seen(): UIDs in order, and the last number looked at. */
@@ -229,7 +230,6 @@ static int give_up(struct imap_session *s, struct fetch *f)
 
 static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
 {
-	struct buf *out = imap_out(s);
 	struct message m;
 
 	mark_seen(s, f, seq);
@@ -242,19 +242,43 @@ static int begin_message(struct imap_session *s, struct fetch *f, uint32_t seq)
 	imap_content_set(&f->content, &m);
 	f->seq = seq;
 	f->at = 0;
-	f->pieces = f->items_said = false;
+	f->said = f->pieces = f->items_said = false;
 	f->literal.left = 0;
+	return 1;
+}
+
+static bool needs_tree(const struct fetch_items *items)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (items->v[i].what >= FETCH_SECTION && items->v[i].section.depth)
+			return true;
+	return false;
+}
+
+/* Reads a long message for its tree before anything is said of it, a slice at a time, so that damage can
+ * still be told properly.  1, 0 later, -1 + errno. */
+static int say_message(struct imap_session *s, struct fetch *f)
+{
+	struct buf *out = imap_out(s);
+
 	f->mark = out->len;
+	if (imap_content_long(&f->content) && needs_tree(&f->items) &&
+		!imap_content_mime(&f->content))
+		return errno == EAGAIN ? 0 : -1;
 	buf_add(out, "* ", 2);
-	buf_addu(out, seq);
+	buf_addu(out, f->seq);
 	buf_add(out, " FETCH (", 8);
+	f->said = true;
 	return 1;
 }
 
 /* 0 go on, -1 stop for now (or for good). */
 static int go_on_message(struct imap_session *s, struct fetch *f)
 {
-	int done = fetch_items(s, f);
+	int done = f->said ? 1 : say_message(s, f);
+
+	if (done == 1)
+		done = fetch_items(s, f);
 
 	if (done == 1) {
 		buf_add(imap_out(s), ")\r\n", 3);

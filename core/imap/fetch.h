@@ -70,11 +70,12 @@ const char *fetch_add_word(struct fetch_items *items, struct arena *a, const str
  * form of the answer. */
 const char *fetch_parse_section(struct cursor *c, struct arena *a, struct fetch_section *section_r,
 	struct buf *label);
-/* If the section is a run of the stored bytes that can be told without parsing: 1 and its place, else
- * 0; -1 + errno. */
+/* Is the section a run of the stored bytes?  Else it is a selection of header fields. */
+bool fetch_is_range(const struct fetch_section *section);
+/* Its place in the message.  1; 0: there is no such part; -1 + errno. */
 int fetch_section_range(struct imap_content *x, const struct fetch_section *section,
 	uint64_t *offset_r, uint64_t *length_r);
-/* Its bytes, borrowed from x.  1; 0: there is no such part; -1 + errno. */
+/* The bytes of one that is no range, borrowed from x.  1; 0: there is no such part; -1 + errno. */
 int fetch_section_bytes(struct imap_content *x, const struct fetch_section *section, struct str *bytes_r);
 /* Decoded (RFC 3516).  Also ENOTSUP: its transfer encoding is not known. */
 int fetch_binary_bytes(struct imap_content *x, const struct fetch_section *section, struct str *bytes_r);

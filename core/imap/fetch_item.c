@@ -21,16 +21,22 @@ void fetch_cut_partial(const struct fetch_item *item, uint64_t *offset, uint64_t
 		*length = item->length;
 }
 
+static bool is_range(const struct imap_content *x, const struct fetch_item *item)
+{
+	if (item->what == FETCH_SECTION)
+		return fetch_is_range(&item->section);
+	/* BINARY[] of a long message; as it is stored it holds no NUL. */
+	return item->what == FETCH_BINARY && !item->section.depth && imap_content_long(x);
+}
+
 /* 1 with the whole bytes of the item; 0: there is no such part; -1 + errno. */
 static int find_bytes(struct imap_content *x, const struct fetch_item *item, struct fetch_literal *l)
 {
 	struct str bytes = STR_NULL;
-	int found = 0;
+	int found;
 
-	if (item->what == FETCH_SECTION)
-		found = fetch_section_range(x, &item->section, &l->offset, &l->left);
-	if (found)
-		return found;
+	if (is_range(x, item))
+		return fetch_section_range(x, &item->section, &l->offset, &l->left);
 	found = item->what == FETCH_BINARY ? fetch_binary_bytes(x, &item->section, &bytes)
 					   : fetch_section_bytes(x, &item->section, &bytes);
 	if (found == 1)
@@ -38,17 +44,12 @@ static int find_bytes(struct imap_content *x, const struct fetch_item *item, str
 	return found;
 }
 
-/* Is a part of the message itself as it is stored, and large?  Then it is read once more from there,
- * so that a client that reads slowly does not keep the message in memory. */
-static void leave_memory(const struct imap_content *x, struct fetch_literal *l)
+/* A small part of a message that is in memory is taken from there; a large one is read once more, so
+ * that a client that reads slowly does not keep the message in memory. */
+static void use_memory(const struct imap_content *x, struct fetch_literal *l)
 {
-	struct str whole = buf_str(&x->whole);
-
-	if (!l->memory || l->left <= FETCH_PIECE || !x->has_whole || l->memory < whole.p ||
-			l->memory >= whole.p + whole.len)
-		return;
-	l->offset += (uint64_t)(l->memory - whole.p);
-	l->memory = NULL;
+	if (!l->memory && x->has_whole && l->left <= FETCH_PIECE)
+		l->memory = buf_str(&x->whole).p;
 }
 
 int fetch_open_literal(struct buf *out, struct imap_content *x, const struct fetch_item *item,
@@ -67,23 +68,24 @@ int fetch_open_literal(struct buf *out, struct imap_content *x, const struct fet
 	}
 	fetch_cut_partial(item, &l_r->offset, &l_r->left);
 	/* literal8 (RFC 3516) where a literal may not go: it cannot hold NUL. */
-	buf_adds(out, item->what == FETCH_BINARY && l_r->left &&
+	buf_adds(out, item->what == FETCH_BINARY && l_r->left && l_r->memory &&
 			memchr(l_r->memory + l_r->offset, 0, l_r->left) ? " ~{" : " {");
 	buf_addu(out, l_r->left);
 	buf_adds(out, "}\r\n");
-	leave_memory(x, l_r);
+	use_memory(x, l_r);
 	return 0;
 }
 
 static int add_binary_size(struct buf *out, struct imap_content *x, const struct fetch_item *item)
 {
-	struct str bytes = STR_NULL;
+	struct fetch_item body = {.what = FETCH_BINARY, .section = item->section};
+	struct fetch_literal l = {0};
 
-	if (fetch_binary_bytes(x, &item->section, &bytes) < 0)
+	if (find_bytes(x, &body, &l) < 0)
 		return -1;
 	buf_addstr(out, item->label);
 	buf_addc(out, ' ');
-	return buf_addu(out, bytes.len);
+	return buf_addu(out, l.left);
 }
 
 static int add_summary(struct buf *out, struct imap_content *x, enum fetch_what what)

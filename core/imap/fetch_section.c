@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/mime/header.h"
+#include "core/mime/transfer.h"
 
 static int add_number(struct fetch_section *section, struct arena *a, uint32_t number)
 {
@@ -151,19 +152,58 @@ const char *fetch_parse_section(struct cursor *c, struct arena *a, struct fetch_
 	return cursor_accept(c, ']') ? NULL : "expected ] after the section";
 }
 
-int fetch_section_range(struct imap_content *x, const struct fetch_section *section,
-	uint64_t *offset_r, uint64_t *length_r)
+static int find_part(struct imap_content *x, const struct fetch_section *section,
+	const struct mime_part **part_r, const struct mime_part **outer_r, bool *message_r)
+{
+	const struct mime_part *top = imap_content_mime(x);
+
+	if (!top)
+		return -1;
+	*outer_r = NULL;
+	*message_r = false;
+	*part_r = mime_find(top, section->part, section->depth, outer_r, message_r);
+	if (!*part_r)
+		return 0;
+	if (!*outer_r)
+		*outer_r = *part_r;
+	return 1;
+}
+
+bool fetch_is_range(const struct fetch_section *section)
+{
+	return section->text != SECTION_FIELDS && section->text != SECTION_FIELDS_NOT;
+}
+
+static int message_range(struct imap_content *x, const struct fetch_section *section, uint64_t *offset_r,
+	uint64_t *length_r)
 {
 	uint64_t header = 0;
 
-	if (section->depth)
-		return 0;
-	if (section->text != SECTION_ALL && section->text != SECTION_HEADER && section->text != SECTION_TEXT)
-		return 0;
 	if (section->text != SECTION_ALL && imap_content_header_size(x, &header))
 		return -1;
 	*offset_r = section->text == SECTION_TEXT ? header : 0;
 	*length_r = section->text == SECTION_HEADER ? header : x->m.size - header;
+	return 1;
+}
+
+int fetch_section_range(struct imap_content *x, const struct fetch_section *section,
+	uint64_t *offset_r, uint64_t *length_r)
+{
+	const struct mime_part *part, *outer;
+	bool message, header = section->text == SECTION_HEADER || section->text == SECTION_MIME;
+	int found;
+
+	if (!section->depth)
+		return message_range(x, section, offset_r, length_r);
+	found = find_part(x, section, &part, &outer, &message);
+	if (found != 1)
+		return found;
+	if (section->text == SECTION_ALL || section->text == SECTION_MIME)
+		part = outer;
+	else if (!message)
+		return 0;
+	*offset_r = header ? part->at : part->body_at;
+	*length_r = header ? part->body_at - part->at : part->body_len;
 	return 1;
 }
 
@@ -210,47 +250,39 @@ static int message_fields(struct imap_content *x, const struct fetch_section *se
 	return filter_fields(x, section, header, bytes_r);
 }
 
-static int find_part(struct imap_content *x, const struct fetch_section *section,
-	const struct mime_part **part_r, const struct mime_part **outer_r, bool *message_r)
-{
-	const struct mime_part *top = imap_content_mime(x);
-
-	if (!top)
-		return -1;
-	*outer_r = NULL;
-	*message_r = false;
-	*part_r = mime_find(top, section->part, section->depth, outer_r, message_r);
-	if (!*part_r)
-		return 0;
-	if (!*outer_r)
-		*outer_r = *part_r;
-	return 1;
-}
-
 int fetch_section_bytes(struct imap_content *x, const struct fetch_section *section, struct str *bytes_r)
 {
 	const struct mime_part *part, *outer;
 	bool message;
 	int found;
 
-	if (!section->depth && (section->text == SECTION_FIELDS || section->text == SECTION_FIELDS_NOT))
+	if (!section->depth)
 		return message_fields(x, section, bytes_r);
 	found = find_part(x, section, &part, &outer, &message);
-	if (found != 1)
-		return found;
-	if (section->text == SECTION_ALL)
-		*bytes_r = outer->body;
-	else if (section->text == SECTION_MIME)
-		*bytes_r = outer->header;
-	else if (!message)
-		return 0;
-	else if (section->text == SECTION_HEADER)
-		*bytes_r = part->header;
-	else if (section->text == SECTION_TEXT)
-		*bytes_r = part->body;
-	else
-		return filter_fields(x, section, part->header, bytes_r);
-	return 1;
+	if (found != 1 || !message)
+		return found == 1 ? 0 : found;
+	return filter_fields(x, section, part->header, bytes_r);
+}
+
+/* Decodes a part of a long message; what it decodes to is in memory all the same. */
+static int decode_long(struct imap_content *x, const struct mime_part *part, struct buf *out)
+{
+	struct transfer t;
+	struct buf piece = {0};
+	uint64_t at = 0;
+	int answer = 0;
+
+	transfer_begin(&t, part->encoding);
+	while (at < part->body_len && !answer) {
+		answer = imap_content_piece(x, part, &at, &piece);
+		if (!answer)
+			transfer_feed(&t, buf_str(&piece), at == part->body_len, out);
+	}
+	transfer_free(&t);
+	buf_free(&piece);
+	if (answer)
+		return -1;
+	return mime_encoding_known(part->encoding);
 }
 
 int fetch_binary_bytes(struct imap_content *x, const struct fetch_section *section, struct str *bytes_r)
@@ -266,7 +298,9 @@ int fetch_binary_bytes(struct imap_content *x, const struct fetch_section *secti
 		return 1;
 	}
 	buf_clear(&x->scratch);
-	found = mime_decode_body(&x->scratch, outer, 0);
+	found = imap_content_long(x) ? decode_long(x, outer, &x->scratch) : mime_decode_body(&x->scratch, outer, 0);
+	if (found < 0)
+		return -1;
 	*bytes_r = buf_str(&x->scratch);
 	errno = x->scratch.failed ? ENOMEM : ENOTSUP;
 	return found == 1 && !x->scratch.failed ? 1 : -1;

@@ -10,11 +10,12 @@
 
 struct search {
 	unsigned options;
-	const struct search_key *top;
+	struct search_key *top;
 	struct imap_range everything;
 	struct imap_pick pick;
 	struct imap_content content;
 	bool unread;              /* some message could not be read */
+	uint32_t again;           /* a long message that is not done with, 0 = none */
 	/* what was found, as the answer numbers it, and as UIDs for "$" */
 	struct imap_ranges found, uids;
 	uint32_t count, min, max, min_uid, max_uid;
@@ -81,11 +82,15 @@ static int try_message(struct imap_session *s, struct imap_cmd *c, uint32_t seq)
 	struct message m;
 	int rc;
 
-	if (view_message(s->view, seq, &m) != 1)
+	if (view_message(s->view, seq, &m) != 1) {
+		q->again = 0;
 		return 0;
-	imap_content_set(&q->content, &m);
+	}
+	if (seq != q->again)
+		imap_content_set(&q->content, &m);
 	rc = search_match(s->view, &q->content, seq, q->top);
-	if (rc < 0)
+	q->again = rc < 0 && errno == EAGAIN ? seq : 0;
+	if (rc < 0 && !q->again)
 		q->unread = true;
 	return rc == 1 ? found(q, c, seq, &m) : 0;
 }
@@ -214,7 +219,7 @@ static void search_step(struct imap_session *s, struct imap_cmd *c)
 		return;
 	q->content.bytes = 0;
 	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES; n++) {
-		seq = imap_pick_next(&q->pick, s->view);
+		seq = q->again ? q->again : imap_pick_next(&q->pick, s->view);
 		if (seq && try_message(s, c, seq)) {
 			search_fail(s, c);
 			return;

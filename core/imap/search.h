@@ -54,6 +54,9 @@ struct search_key {
 	struct search_needle needle;
 	const struct imap_search_word *word;
 	struct search_key *child, *next;
+	/* Of BODY and TEXT in a long message, which takes more than one turn: */
+	uint32_t known_uid;     /* tried already, 0 = none */
+	bool known;
 };
 
 enum search_return {
@@ -87,8 +90,9 @@ int search_parse(struct search_parse *p, struct cursor *c);
 
 /* ---- search_match.c ---- */
 
-/* Does message x->m, numbered seq, match?  1 yes, 0 no, -1 + errno: its bytes could not be read. */
-int search_match(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *key);
+/* Does message x->m, numbered seq, match?  1 yes, 0 no, -1 + errno: its bytes could not be read, or EAGAIN:
+ * ask again, after others had their turn. */
+int search_match(const struct view *v, struct imap_content *x, uint32_t seq, struct search_key *key);
 
 /* ---- search_text.c ---- */
 
@@ -102,6 +106,14 @@ bool search_in_header(struct str header, const struct search_needle *needle, str
 bool search_in_part(const struct mime_part *part, const struct search_needle *needle, struct buf *tmp);
 /* ASCII case-insensitive; the needle is lower case. */
 bool search_find_ascii(struct str text, struct str needle);
+
+/* Can an ASCII needle be looked for in text of this charset as it is? */
+bool search_reads_ascii(struct str charset);
+
+/* ---- search_large.c ---- */
+
+/* As search_in_part(), of a long message, a slice at a time.  1 / 0 / -1 + errno (EAGAIN: go on later). */
+int search_in_long(struct imap_content *x, const struct search_key *key);
 
 /* ---- search.c ---- */
 

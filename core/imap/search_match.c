@@ -44,7 +44,22 @@ static int match_header(struct imap_content *x, const struct search_key *k)
 	return search_in_field(header, k->field, &k->needle, &x->scratch);
 }
 
-static int match_text(struct imap_content *x, const struct search_key *k)
+/* The answer is kept: until the other keys are done with the message it is asked for again. */
+static int match_long(struct imap_content *x, struct search_key *k)
+{
+	int rc;
+
+	if (k->known_uid == x->m.uid)
+		return k->known;
+	rc = search_in_long(x, k);
+	if (rc >= 0) {
+		k->known_uid = x->m.uid;
+		k->known = rc;
+	}
+	return rc;
+}
+
+static int match_text(struct imap_content *x, struct search_key *k)
 {
 	const struct mime_part *top;
 	struct str header;
@@ -55,12 +70,14 @@ static int match_text(struct imap_content *x, const struct search_key *k)
 		if (search_in_header(header, &k->needle, &x->scratch))
 			return 1;
 	}
+	if (imap_content_long(x))
+		return match_long(x, k);
 	top = imap_content_mime(x);
 	x->bytes += x->m.size;
 	return top ? search_in_part(top, &k->needle, &x->scratch) : -1;
 }
 
-static int match_all(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *k)
+static int match_all(const struct view *v, struct imap_content *x, uint32_t seq, struct search_key *k)
 {
 	int rc = 1;
 
@@ -69,7 +86,7 @@ static int match_all(const struct view *v, struct imap_content *x, uint32_t seq,
 	return rc;
 }
 
-static int match_any(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *k)
+static int match_any(const struct view *v, struct imap_content *x, uint32_t seq, struct search_key *k)
 {
 	int rc = 0;
 
@@ -78,7 +95,7 @@ static int match_any(const struct view *v, struct imap_content *x, uint32_t seq,
 	return rc;
 }
 
-static int match_plain(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *k)
+static int match_plain(const struct view *v, struct imap_content *x, uint32_t seq, struct search_key *k)
 {
 	const struct message *m = &x->m;
 
@@ -128,7 +145,7 @@ static int match_plain(const struct view *v, struct imap_content *x, uint32_t se
 	return 0;
 }
 
-int search_match(const struct view *v, struct imap_content *x, uint32_t seq, const struct search_key *key)
+int search_match(const struct view *v, struct imap_content *x, uint32_t seq, struct search_key *key)
 {
 	int rc = match_plain(v, x, seq, key);
 

@@ -68,14 +68,14 @@ bool search_find_ascii(struct str text, struct str needle)
 	return find_slowly(text, needle, i, places);
 }
 
-static bool is_ascii_superset(struct str charset)
+bool search_reads_ascii(struct str charset)
 {
 	return !charset.len || str_ieq(charset, STR("us-ascii")) || str_ieq(charset, STR("utf-8")) ||
 		str_istarts(charset, STR("iso-8859-")) || str_istarts(charset, STR("windows-125")) ||
 		str_istarts(charset, STR("koi8-"));
 }
 
-/* The UTF-8 text that stands in tmp from `from` on, folded behind itself. */
+/* In the UTF-8 text that stands in tmp from `from` on. */
 static bool find_folded(struct buf *tmp, size_t from, struct str needle)
 {
 	struct buf folded = {0};
@@ -94,7 +94,7 @@ bool search_in_text(struct str text, struct str charset, const struct search_nee
 	size_t from = tmp->len;
 	bool found;
 
-	if (needle->ascii && is_ascii_superset(charset))
+	if (needle->ascii && search_reads_ascii(charset))
 		return search_find_ascii(text, needle->text);
 	charset_to_utf8(tmp, charset.len ? charset : STR("UTF-8"), text);
 	found = find_folded(tmp, from, needle->text);

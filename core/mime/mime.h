@@ -81,6 +81,8 @@ void mime_add_bodystructure(struct buf *out, const struct mime_part *top, bool e
 /* Appends the body, which is in memory, decoded from its transfer encoding (base64, quoted-printable; others as is).
  * 1 decoded, 0 encoding unknown (appended as is), at most max bytes are appended (0 = no limit). */
 int mime_decode_body(struct buf *out, const struct mime_part *part, size_t max);
+/* Is it one that can be decoded?  Empty means 7bit. */
+bool mime_encoding_known(struct str encoding);
 /* Value of a parameter (charset, name, ...), empty if none. */
 struct str mime_param_value(const struct mime_part *part, struct str name);
 

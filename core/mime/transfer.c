@@ -17,11 +17,9 @@ static int base64_digit(int byte)
 	return byte == '+' ? 62 : byte == '/' ? 63 : -1;
 }
 
-void transfer_add_base64(struct buf *out, struct str in, size_t max)
+static void add_base64(struct transfer *t, struct str in, size_t max, struct buf *out)
 {
 	size_t room = in.len / 4 * 3 + 3, n = 0;
-	uint32_t bits = 0;
-	unsigned have = 0;
 	char *to;
 
 	if (max && max < room)
@@ -29,19 +27,27 @@ void transfer_add_base64(struct buf *out, struct str in, size_t max)
 	to = buf_reserve(out, room);
 	if (!to)
 		return;
-	for (size_t i = 0; i < in.len && in.p[i] != '=' && n < room; i++) {
+	for (size_t i = 0; i < in.len && !t->ended && n < room; i++) {
 		int digit = base64_digit((unsigned char)in.p[i]);
 
+		t->ended = in.p[i] == '=';
 		if (digit < 0)
 			continue;
-		bits = bits << 6 | (uint32_t)digit;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			to[n++] = (char)(bits >> have);
+		t->bits = t->bits << 6 | (uint32_t)digit;
+		t->have += 6;
+		if (t->have >= 8) {
+			t->have -= 8;
+			to[n++] = (char)(t->bits >> t->have);
 		}
 	}
 	buf_commit(out, n);
+}
+
+void transfer_add_base64(struct buf *out, struct str in, size_t max)
+{
+	struct transfer t = {0};
+
+	add_base64(&t, in, max, out);
 }
 
 static int hex_digit(int byte)
@@ -104,6 +110,16 @@ void transfer_add_quoted(struct buf *out, struct str in, size_t max, bool unders
 	}
 }
 
+bool mime_encoding_known(struct str encoding)
+{
+	static const char *const known[] = {"", "7bit", "8bit", "binary", "base64", "quoted-printable"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (str_ieq(encoding, str_from(known[i])))
+			return true;
+	return false;
+}
+
 int mime_decode_body(struct buf *out, const struct mime_part *part, size_t max)
 {
 	struct str in = part->body;
@@ -119,6 +135,65 @@ int mime_decode_body(struct buf *out, const struct mime_part *part, size_t max)
 	if (max && in.len > max)
 		in.len = max;
 	buf_addstr(out, in);
-	return !part->encoding.len || str_ieq(part->encoding, STR("7bit")) ||
-		str_ieq(part->encoding, STR("8bit")) || str_ieq(part->encoding, STR("binary"));
+	return mime_encoding_known(part->encoding);
+}
+
+/* ---- in pieces ---- */
+
+/* A line longer than this is cut where no escape stands. */
+#define LINE_MAX (16 * 1024)
+
+void transfer_begin(struct transfer *t, struct str encoding)
+{
+	*t = (struct transfer){.kind = TRANSFER_AS_IS};
+	if (str_ieq(encoding, STR("base64")))
+		t->kind = TRANSFER_BASE64;
+	else if (str_ieq(encoding, STR("quoted-printable")))
+		t->kind = TRANSFER_QUOTED;
+}
+
+/* How much of it can be decoded without what follows: no escape goes beyond a line's end. */
+static size_t whole_lines(struct str s)
+{
+	const char *end = s.len ? memrchr(s.p, '\n', s.len) : NULL;
+	size_t n = s.len;
+
+	if (end)
+		return (size_t)(end - s.p) + 1;
+	if (s.len < LINE_MAX)
+		return 0;
+	for (size_t back = 1; back <= 3; back++)
+		if (s.p[s.len - back] == '=')
+			n = s.len - back;
+	return n;
+}
+
+static void feed_quoted(struct transfer *t, struct str piece, bool last, struct buf *out)
+{
+	struct str all;
+
+	if (buf_addstr(&t->held, piece)) {
+		out->failed = true;
+		return;
+	}
+	all = buf_str(&t->held);
+	if (!last)
+		all.len = whole_lines(all);
+	transfer_add_quoted(out, all, 0, false);
+	buf_consume(&t->held, all.len);
+}
+
+void transfer_feed(struct transfer *t, struct str piece, bool last, struct buf *out)
+{
+	if (t->kind == TRANSFER_BASE64)
+		add_base64(t, piece, 0, out);
+	else if (t->kind == TRANSFER_QUOTED)
+		feed_quoted(t, piece, last, out);
+	else
+		buf_addstr(out, piece);
+}
+
+void transfer_free(struct transfer *t)
+{
+	buf_free(&t->held);
 }

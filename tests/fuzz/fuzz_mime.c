@@ -9,6 +9,7 @@
 #include "core/mime/charset.h"
 #include "core/mime/header.h"
 #include "core/mime/mime.h"
+#include "core/mime/transfer.h"
 #include "tests/fuzz/imap_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +39,29 @@ static void check_decoding(const struct mime_part *part)
 	buf_free(&some);
 }
 
+/* The same in pieces. */
+static void check_transfer(const struct mime_part *part)
+{
+	struct cursor c = cursor_from(part->body);
+	struct buf all = {0}, pieces = {0};
+	uint32_t seed = (uint32_t)part->body.len;
+	struct transfer t;
+	size_t n;
+
+	mime_decode_body(&all, part, 0);
+	transfer_begin(&t, part->encoding);
+	do {
+		seed = seed * 1664525 + 1013904223;
+		n = 1 + (seed >> 16) % 50;
+		n = n < cursor_left(&c) ? n : cursor_left(&c);
+		transfer_feed(&t, cursor_take(&c, n), cursor_done(&c), &pieces);
+	} while (!cursor_done(&c));
+	need(str_eq(buf_str(&all), buf_str(&pieces)));
+	transfer_free(&t);
+	buf_free(&all);
+	buf_free(&pieces);
+}
+
 #define PATH_MAX_DEPTH 8
 
 /* Visits a part and those in it; `path` is its section number. */
@@ -58,6 +82,8 @@ static unsigned check_part(const struct mime_part *top, const struct mime_part *
 	need(part->lines <= part->body.len);
 	if (!part->first_child)
 		check_decoding(part);
+	if (!part->first_child && part->body.len < 16 * 1024)
+		check_transfer(part);
 	if (n && n <= PATH_MAX_DEPTH) {
 		found = mime_find(top, path, n, &mime, &message);
 		need(found && mime == part && message == part->rfc822);

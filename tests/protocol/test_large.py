@@ -7,6 +7,7 @@ import os
 import random
 import re
 import threading
+import time
 
 MEGABYTE = 1 << 20
 SIZE = 50 * MEGABYTE
@@ -100,11 +101,171 @@ def files(server):
     return sorted(os.listdir(server.data / "large"))
 
 
+def append(server, text, mailbox="INBOX"):
+    with server.raw_imap() as wire:
+        wire.socket.settimeout(120)
+        wire.login()
+        wire.send(f"a APPEND {mailbox} {{{len(text)}+}}\r\n".encode() + text + b"\r\n")
+        assert b" OK [APPENDUID" in wire.until("a")[-1]
+
+
+def small_fetch(wire, uid, item):
+    """The literal of one small item."""
+    text = b"\r\n".join(wire.ok(f"UID FETCH {uid} {item}"))
+    size, rest = re.search(rb"\{(\d+)\}\r\n(.*)", text, re.S).groups()
+    return rest[:int(size)]
+
+
 def test_a_large_delivery_and_its_fetch_pass_through_little_memory(server):
     text = attachment(SIZE, 1)
+    before = len(files(server))
     with Bounded(server, "delivery of 50 MB"):
         assert deliver(server, text)[0] == 250
     with selected(server) as wire:
         with Bounded(server, "FETCH of 50 MB"):
             assert body_digest(server, wire, 1, text) == (len(text), hashlib.sha256(text).hexdigest())
-    assert len(files(server)) == 1
+    assert len(files(server)) == before + 1
+
+
+def test_a_large_append_passes_through_little_memory(server):
+    text = attachment(SIZE, 2)
+    with Bounded(server, "APPEND of 50 MB"):
+        append(server, text)
+    with selected(server) as wire:
+        uid = wire.ok("UID SEARCH SUBJECT \"large 2\"")[0].split()[-1].decode()
+        assert read_literal(wire, f"UID FETCH {uid} BODY.PEEK[]") == (len(text), hashlib.sha256(text).hexdigest())
+
+
+def test_several_large_messages_at_the_same_time_take_little_memory(server):
+    texts = [attachment(20 * MEGABYTE, seed) for seed in range(10, 14)]
+    answers = []
+
+    def send(i):
+        if i % 2:
+            append(server, texts[i])
+        else:
+            assert deliver(server, texts[i], declared=i > 0)[0] == 250
+        answers.append(i)
+
+    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(texts))]
+    with Bounded(server, "four of 20 MB at once", 2 * BOUND_KB):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(answers) == [0, 1, 2, 3]
+
+
+def test_parts_of_a_large_message_are_found_without_reading_it_into_memory(server):
+    text = attachment(SIZE, 3)
+    assert deliver(server, text)[0] == 250
+    with selected(server) as wire:
+        uid = wire.ok("UID SEARCH SUBJECT \"large 3\"")[0].split()[-1].decode()
+        with Bounded(server, "FETCH of parts of 50 MB"):
+            structure = wire.ok(f"UID FETCH {uid} BODYSTRUCTURE")[0]
+            assert structure.count(b'"text" "plain"') == 2 and b'"octet-stream"' in structure
+            assert small_fetch(wire, uid, "BODY.PEEK[1]") == b".first words"
+            assert small_fetch(wire, uid, "BODY.PEEK[3]") == b"last w=F6rds"
+            assert b"iso-8859-1" in small_fetch(wire, uid, "BODY.PEEK[3.MIME]")
+            assert small_fetch(wire, uid, "BINARY.PEEK[3]") == b"last w\xf6rds"
+            lines = text[text.index(b"base64\r\n\r\n") + 10:text.index(b"\r\n--edge\r\nContent-Type: text/plain; ch")]
+            assert read_literal(wire, f"UID FETCH {uid} BODY.PEEK[2]") == \
+                (len(lines), hashlib.sha256(lines).hexdigest())
+            assert small_fetch(wire, uid, "BODY.PEEK[2]<40000000.100>") == lines[40000000:40000100]
+            assert b" NIL" in wire.ok(f"UID FETCH {uid} BODY.PEEK[4]")[0]
+
+
+def test_search_reads_a_large_message_piece_by_piece(server):
+    text = attachment(SIZE, 4)
+    inner = (b"From: a@example.org\r\nSubject: inner\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
+             b"0123456789 needles are hard to find\r\n" * 800000 + "Heuhaufen: N\u00e4hnadel\r\n".encode())
+    assert deliver(server, text)[0] == 250
+    assert deliver(server, inner)[0] == 250
+    with selected(server) as wire:
+        last = int(re.search(rb"MESSAGES (\d+)", wire.ok("STATUS INBOX (MESSAGES)")[0]).group(1))
+
+        def found(keys, literal=""):
+            """Which of the two, 0 or 1, match the keys, of which the last may be a literal."""
+            needle = literal.encode()
+            end = f" {{{len(needle)}+}}\r\n".encode() + needle if needle else b""
+            answer = wire.ok(f"SEARCH CHARSET UTF-8 {last - 1}:{last} {keys}".encode() + end)[0]
+            return [int(word) - last + 1 for word in answer.split()[2:]]
+
+        with Bounded(server, "SEARCH in 50 MB"):
+            assert found('BODY "LAST W"') == [0]
+            assert found('BODY ".first"') == [0]
+            assert found('BODY "to find"') == [1]
+            assert found('OR BODY "no such words" BODY "to find"') == [1]
+            assert found('NOT BODY "last w" NOT BODY "no such words"') == [1]
+            assert found('TEXT "inner"') == [1]
+            assert found('TEXT "octet-stream"') == [0]
+            assert found("BODY", "N\u00c4HNADEL") == [1]
+            assert found("BODY", "W\u00d6RDS") == [0]
+            assert found("BODY", "\u00fc") == []
+
+
+def test_other_sessions_are_served_while_a_large_message_is_searched(server):
+    with selected(server) as wire, selected(server) as other:
+        wire.send("s SEARCH BODY \"words that are in no message\"\r\n")
+        for _ in range(20):
+            other.ok("NOOP")
+        assert b"OK" in wire.until("s")[-1]
+
+
+def test_damage_costs_the_message_it_hits_and_a_missing_file_too(fresh):
+    fresh.start()
+    first, second = attachment(2 * MEGABYTE, 20), attachment(2 * MEGABYTE, 21)
+    assert deliver(fresh, first)[0] == 250
+    name = fresh.data / "large" / files(fresh)[0]
+    assert deliver(fresh, second)[0] == 250
+    other = next(fresh.data / "large" / n for n in files(fresh) if n != name.name)
+    with open(name, "r+b") as f:
+        f.seek(512 + MEGABYTE)
+        f.write(b"#damage#")
+    with selected(fresh) as wire:
+        assert b"NO [CORRUPTION]" in wire.command("UID FETCH 1 BODY.PEEK[3]")[-1]
+        assert small_fetch(wire, 1, "BODY.PEEK[]<0.100>").startswith(b"Return-Path")
+        assert body_digest(fresh, wire, 2, second)[1] == hashlib.sha256(second).hexdigest()
+        other.unlink()
+        assert b"NO [CORRUPTION]" in wire.command("UID FETCH 2 BODY.PEEK[3]")[-1]
+        wire.ok("UID FETCH 2 (ENVELOPE BODYSTRUCTURE)")
+    log = fresh.log()
+    assert name.name in log and "damaged message" in log
+
+
+def test_a_file_goes_when_its_message_was_expunged_and_a_checkpoint_is_past_that(fresh):
+    fresh.start()
+    assert deliver(fresh, attachment(2 * MEGABYTE, 30))[0] == 250
+    with selected(fresh) as wire:
+        wire.ok("COPY 1 INBOX")
+        wire.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        wire.ok("EXPUNGE")
+        fresh.control("checkpoint")
+        assert len(files(fresh)) == 1
+        wire.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        wire.ok("EXPUNGE")
+        fresh.control("checkpoint")
+    for _ in range(100):
+        if not files(fresh):
+            break
+        time.sleep(0.05)
+    assert not files(fresh)
+
+
+def test_a_delivery_that_is_broken_off_leaves_no_file(fresh):
+    fresh.start()
+    with fresh.raw_lmtp() as wire:
+        wire.reply()
+        for command in ("LHLO pc", "MAIL FROM:<a@example.org>", "RCPT TO:<demo>", "DATA"):
+            wire.smtp(command)
+        wire.send(attachment(3 * MEGABYTE, 40))
+        for _ in range(100):
+            if files(fresh):
+                break
+            time.sleep(0.05)
+        assert files(fresh)
+    for _ in range(100):
+        if not files(fresh):
+            break
+        time.sleep(0.05)
+    assert not files(fresh)
