@@ -25,7 +25,7 @@ void imap_content_set(struct imap_content *x, const struct message *m)
 		reuse(&x->header);
 	if (x->has_whole)
 		reuse(&x->whole);
-	if (x->top)
+	if (x->top || x->reader)
 		arena_reset(&x->arena);
 	if (x->scratch.cap)
 		reuse(&x->scratch);
@@ -106,28 +106,33 @@ bool imap_content_long(const struct imap_content *x)
 	return x->m.size > IMAP_SLICE_BYTES;
 }
 
-/* Reads on, for one slice.  0 all was read / -1 + errno. */
+static int read_piece(struct imap_content *x, struct buf *piece)
+{
+	uint64_t left = x->m.size - x->read, n = left < CONTENT_PIECE ? left : CONTENT_PIECE;
+
+	buf_clear(piece);
+	if (message_read(x->store, &x->m, x->read, n, piece))
+		return -1;
+	mime_reader_feed(x->reader, buf_str(piece));
+	x->read += n;
+	x->bytes += n;
+	return 0;
+}
+
+/* Reads on, for one slice, one piece at least.  0 all was read / -1 + errno. */
 static int read_slice(struct imap_content *x)
 {
 	struct buf piece = {0};
-	uint64_t n;
-	int answer = 0;
+	int answer;
 
-	for (; x->read < x->m.size && !answer; x->read += n) {
-		errno = EAGAIN;
-		if (x->bytes >= IMAP_SLICE_BYTES) {
-			answer = -1;
-			break;
-		}
-		buf_clear(&piece);
-		n = x->m.size - x->read < CONTENT_PIECE ? x->m.size - x->read : CONTENT_PIECE;
-		answer = message_read(x->store, &x->m, x->read, n, &piece);
-		if (!answer)
-			mime_reader_feed(x->reader, buf_str(&piece));
-		x->bytes += n;
-	}
+	do
+		answer = read_piece(x, &piece);
+	while (!answer && x->read < x->m.size && x->bytes < IMAP_SLICE_BYTES);
 	buf_free(&piece);
-	return answer;
+	if (answer || x->read == x->m.size)
+		return answer;
+	errno = EAGAIN;
+	return -1;
 }
 
 static const struct mime_part *read_long(struct imap_content *x)

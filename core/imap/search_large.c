@@ -120,14 +120,13 @@ static bool in_window(struct search_scan *scan)
 	return found;
 }
 
-/* Searches the text of the part from where it stopped.  1 / 0 / -1 + errno. */
+/* Searches the text of the part from where it stopped, one piece at least.  1 / 0 / -1 + errno. */
 static int in_text(struct imap_content *x, struct search_scan *scan)
 {
 	bool last = scan->at == scan->part->body_len;
 
 	while (!last) {
-		errno = EAGAIN;
-		if (x->bytes >= IMAP_SLICE_BYTES || imap_content_piece(x, scan->part, &scan->at, &scan->piece))
+		if (imap_content_piece(x, scan->part, &scan->at, &scan->piece))
 			return -1;
 		last = scan->at == scan->part->body_len;
 		transfer_feed(&scan->transfer, buf_str(&scan->piece), last, &scan->decoded);
@@ -138,6 +137,9 @@ static int in_text(struct imap_content *x, struct search_scan *scan)
 		}
 		if (in_window(scan))
 			return 1;
+		errno = EAGAIN;
+		if (x->bytes >= IMAP_SLICE_BYTES && !last)
+			return -1;
 	}
 	return !scan->key->needle.text.len;
 }

@@ -6,8 +6,13 @@ import hashlib
 import os
 import random
 import re
+import subprocess
 import threading
 import time
+
+import pytest
+
+from harness.server import Server
 
 MEGABYTE = 1 << 20
 SIZE = 50 * MEGABYTE
@@ -114,6 +119,14 @@ def small_fetch(wire, uid, item):
     text = b"\r\n".join(wire.ok(f"UID FETCH {uid} {item}"))
     size, rest = re.search(rb"\{(\d+)\}\r\n(.*)", text, re.S).groups()
     return rest[:int(size)]
+
+
+def wait_for_no_file(server):
+    for _ in range(100):
+        if not files(server):
+            break
+        time.sleep(0.05)
+    assert not files(server)
 
 
 def test_a_large_delivery_and_its_fetch_pass_through_little_memory(server):
@@ -245,11 +258,7 @@ def test_a_file_goes_when_its_message_was_expunged_and_a_checkpoint_is_past_that
         wire.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
         wire.ok("EXPUNGE")
         fresh.control("checkpoint")
-    for _ in range(100):
-        if not files(fresh):
-            break
-        time.sleep(0.05)
-    assert not files(fresh)
+    wait_for_no_file(fresh)
 
 
 def test_a_delivery_that_is_broken_off_leaves_no_file(fresh):
@@ -264,8 +273,35 @@ def test_a_delivery_that_is_broken_off_leaves_no_file(fresh):
                 break
             time.sleep(0.05)
         assert files(fresh)
-    for _ in range(100):
-        if not files(fresh):
-            break
-        time.sleep(0.05)
-    assert not files(fresh)
+    wait_for_no_file(fresh)
+
+
+@pytest.fixture
+def small_disk(binary, tmp_path):
+    """An instance on a disk of 64 MB."""
+    tmp_path.chmod(0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", str(tmp_path)], check=True)
+    instance = Server(binary, tmp_path)
+    try:
+        yield instance
+        instance.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.mark.needs_root
+def test_a_disk_that_fills_while_a_large_message_comes_in_is_said_and_leaves_no_file(small_disk):
+    small_disk.start()
+    text = attachment(60 * MEGABYTE, 50)
+    code, reply = deliver(small_disk, text, declared=False)
+    assert (code, reply[:5]) == (452, "4.3.1")
+    wait_for_no_file(small_disk)
+    time.sleep(0.2)  # the store asks for free space ten times a second at most
+    with small_disk.raw_imap() as wire:
+        wire.login()
+        wire.send(f"a APPEND INBOX {{{len(text)}}}\r\n")
+        assert wire.until("a")[-1].startswith(b"a NO [UNAVAILABLE]")
+    small = attachment(MEGABYTE, 51)
+    assert deliver(small_disk, small)[0] == 250
+    with selected(small_disk) as wire:
+        assert body_digest(small_disk, wire, 1, small)[1] == hashlib.sha256(small).hexdigest()

@@ -58,10 +58,67 @@ static void deliveries_and_checkpoints_run_side_by_side(void **state)
 	buf_free(&error);
 }
 
+static void add_lines(struct body *b)
+{
+	for (int i = 0; i < 150 && !body_full(b); i++)
+		buf_adds(body_buf(b), "a line of a message that is long enough\r\n");
+	assert_true(body_added(b) >= 0);
+}
+
+/* True: its file is there, it was delivered, and perhaps removed again. */
+static bool store_one(struct spool *p, struct body *b)
+{
+	struct message_new v = {.body = b};
+	int done = body_finish(b);
+	uint32_t uid;
+
+	assert_true(done >= 0);
+	if (done)
+		return false;
+	assert_int_equal(mailbox_append(help_inbox(p, "alice"), &v, 1, &uid, NULL), 0);
+	if (uid % 3)
+		mailbox_expunge(help_inbox(p, "alice"), &uid, 1, NULL);
+	return true;
+}
+
+/* Four bodies in several states of their way to a file; some are given up. */
+static void large_messages_come_in_beside_deliveries_and_checkpoints(void **state)
+{
+	struct spool *p = *state;
+	struct body *b[4] = {0}, **at;
+	unsigned fed[4] = {0}, *n;
+
+	p->large_bytes = 20000;
+	help_reopen(p);
+	for (int i = 0; i < 1200; i++) {
+		at = &b[i % 4];
+		n = &fed[i % 4];
+		if (!*at) {
+			*at = body_new(p->s);
+			*n = 0;
+		}
+		if ((*n)++ < 5)
+			add_lines(*at);
+		if (i % 50 < 4 || (*n > 5 && store_one(p, *at)))
+			body_free(at);
+		help_deliver(help_inbox(p, "alice"), "", "A: b\r\n\r\nc\r\n");
+		if (i % 200 == 0)
+			store_checkpoint_begin(p->s);
+		if (i % 3 == 0)
+			loop_turn(p->loop, 1);
+	}
+	for (int i = 0; i < 4; i++)
+		body_free(&b[i]);
+	help_settle(p);
+	assert_true(mailbox_messages(help_inbox(p, "alice")) > 1200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(deliveries_and_checkpoints_run_side_by_side, help_setup,
+			help_teardown),
+		cmocka_unit_test_setup_teardown(large_messages_come_in_beside_deliveries_and_checkpoints, help_setup,
 			help_teardown),
 	};
 

@@ -323,6 +323,61 @@ static void a_flipped_bit_costs_one_message_at_most(void **state)
 	help_open(p);
 }
 
+static void deliver_large(struct spool *p)
+{
+	struct message_new v = {.body = body_new(p->s)};
+	int done;
+
+	for (int i = 0; i < 10000; i++)
+		buf_adds(body_buf(v.body), "0123456789abcdef\r\n");
+	while ((done = body_finish(v.body)) == 1)
+		loop_turn(p->loop, 10);
+	assert_int_equal(done, 0);
+	assert_int_equal(mailbox_append(help_inbox(p, "alice"), &v, 1, NULL, NULL), 0);
+	body_free(&v.body);
+	help_settle(p);
+}
+
+static void large_messages_are_read_and_files_without_one_are_told(void **state)
+{
+	struct spool *p = *state;
+	char path[160], name[64] = "", byte = '#';
+	struct dirent *e;
+	DIR *d;
+	int fd;
+
+	p->large_bytes = 20000;
+	help_reopen(p);
+	deliver_large(p);
+	help_close(p);
+	assert_clean(p);
+	snprintf(path, sizeof(path), "%s/large", p->dir);
+	d = opendir(path);
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			snprintf(name, sizeof(name), "%.60s", e->d_name);
+	closedir(d);
+	snprintf(path, sizeof(path), "%s/large/00000000000fffff", p->dir);
+	assert_true((fd = open(path, O_CREAT | O_WRONLY, 0600)) >= 0);
+	close(fd);
+	assert_int_equal(fsck(p, NULL, NULL), 0);
+	assert_said("orphan: large/00000000000fffff: no message refers to it");
+	assert_int_equal(fsck(p, "--repair", NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/large/%s", p->dir, name);
+	assert_true((fd = open(path, O_RDWR)) >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, 512 + 65536 + 5), 1);
+	close(fd);
+	assert_int_equal(fsck(p, "--explain", NULL), 1);
+	assert_said("large message: large/");
+	assert_said("offset 66048: bytes do not match their checksum");
+	assert_said("alice/INBOX: UID 1: its bytes are damaged");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(fsck(p, NULL, NULL), 1);
+	assert_said("alice/INBOX: UID 1: cannot be read");
+	help_open(p);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
@@ -337,6 +392,8 @@ int main(void)
 		T(a_damaged_body_is_named_kept_and_then_known),
 		T(a_newer_version_is_named_and_nothing_is_touched),
 		T(a_flipped_bit_costs_one_message_at_most),
+		cmocka_unit_test_setup_teardown(large_messages_are_read_and_files_without_one_are_told, help_setup,
+			help_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
