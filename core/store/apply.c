@@ -156,6 +156,8 @@ void mailbox_drop(struct mailbox *m)
 		blob_unref_id(s, msg.prefix);
 	}
 	s->messages -= index_count(m);
+	if (m->ix && index_keep_not(m->ix, m->lsn))
+		s->filling->meta.failed = true;
 	s->mailbox_count--;
 	account_weigh(m->account, -(int64_t)m->bytes);
 	index_free(m);

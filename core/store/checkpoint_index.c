@@ -19,6 +19,7 @@
 #include "core/store/io.h"
 
 #define FLUSH_BYTES 262144
+#define SYNC_GROUP 64 /* files written before they are synced: docs/format.md */
 #define SLACK_UNITS 512 /* out of date in a small file: 64 KiB */
 #define SLACK_BLOCKS 16
 
@@ -135,7 +136,7 @@ static uint32_t new_number(const struct checkpoint_job *job, const struct index 
 	return n;
 }
 
-static int freeze(struct checkpoint_job *job, struct index *ix)
+static int freeze_file(struct checkpoint_job *job, struct index *ix)
 {
 	struct checkpoint_index *parts = &job->index;
 	struct mailbox *m = ix->mailbox;
@@ -170,11 +171,26 @@ static int freeze(struct checkpoint_job *job, struct index *ix)
 	lay_out(&p, ix);
 	ix->last_number = p.number;
 	ix->tombs_frozen = p.tombs_n;
+	ix->changed = 0;
 	ix->frozen = true;
 	index_clean(ix);
 	m->index = index_name_make(p.number, p.directory);
 	account_dirty(m->account);
 	parts->v[parts->n++] = p;
+	return 0;
+}
+
+static int freeze(struct checkpoint_job *job, struct index *ix)
+{
+	int kept = index_keep(ix, job->head.files);
+
+	if (kept < 0)
+		return -1;
+	if (!kept)
+		return freeze_file(job, ix);
+	/* The layers stay: the key says the same. */
+	account_dirty(ix->mailbox->account);
+	index_clean(ix);
 	return 0;
 }
 
@@ -201,6 +217,8 @@ struct writer {
 	struct buf out;
 	struct message *room;
 	size_t cap;
+	int unsynced[SYNC_GROUP]; /* files that are written */
+	size_t n;
 };
 
 static int flush(struct writer *w, size_t above)
@@ -374,11 +392,28 @@ static int write_part(struct writer *w, int dir, struct index_part *p)
 			goto close_file;
 	}
 	answer = (p->rewrite ? write_all(w, p) : write_changes(w, p)) || write_tombs(w, p) ||
-		write_directory(w, p) || io_fsync(w->fd) ? -1 : 0;
+		write_directory(w, p) ? -1 : 0;
 	if (p->rewrite && w->old >= 0)
 		close(w->old);
 close_file:
-	close(w->fd);
+	if (answer)
+		close(w->fd);
+	else
+		w->unsynced[w->n++] = w->fd;
+	return answer;
+}
+
+/* good: what was written is to stay. */
+static int end_group(struct writer *w, bool good)
+{
+	int answer = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (good && !answer)
+			answer = io_fsync(w->unsynced[i]);
+		close(w->unsynced[i]);
+	}
+	w->n = 0;
 	return answer;
 }
 
@@ -392,7 +427,11 @@ static int write_index(struct checkpoint_job *job)
 	for (size_t i = 0; i < job->index.n && !answer; i++) {
 		buf_clear(&w.out);
 		answer = write_part(&w, dir, &job->index.v[i]);
+		if (!answer && w.n == SYNC_GROUP)
+			answer = end_group(&w, true);
 	}
+	if (end_group(&w, !answer))
+		answer = -1;
 	if (!answer)
 		answer = io_fsync(dir);
 	buf_free(&w.out);

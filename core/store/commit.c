@@ -20,7 +20,9 @@
 #include "core/store/io.h"
 #include "core/store/large.h"
 
-#define SLOW_MS 20                /* between batches while checkpoints lag behind */
+#define SLOW_RECORDS 4            /* a millisecond, while checkpoints lag behind */
+#define SLOW_MIN_MS 20
+#define SLOW_MAX_MS 2000
 #define MARK_DELAY_MS 1000        /* quiet time before a durable-up-to mark */
 #define KEEP_BYTES (1024 * 1024) /* batch buffers larger than this are given back */
 
@@ -386,12 +388,20 @@ static bool may_submit(const struct store *s)
 	return !s->depth && !s->committing && !s->failed && s->filling->count;
 }
 
+/* How long a batch waits: by what it adds to what is in memory. */
+static uint64_t slow_ms(const struct store *s)
+{
+	uint64_t ms = s->filling->count / SLOW_RECORDS;
+
+	return ms < SLOW_MIN_MS ? SLOW_MIN_MS : ms > SLOW_MAX_MS ? SLOW_MAX_MS : ms;
+}
+
 static void queue_submit(struct store *s)
 {
 	if (!may_submit(s) || s->idle->idle.queued || s->slow_timer.due)
 		return;
 	if (checkpoint_crowded(s))
-		loop_timer_start(s->loop, &s->slow_timer, SLOW_MS);
+		loop_timer_start(s->loop, &s->slow_timer, slow_ms(s));
 	else
 		loop_idle_add(s->loop, &s->idle->idle);
 }

@@ -534,6 +534,7 @@ static int put_into(struct store *s, struct index *ix, size_t block, const struc
 		b->first = e->msg.uid;
 	if (ix->top < e->msg.uid)
 		ix->top = e->msg.uid;
+	ix->changed++;
 	c = index_cached(s, ix, block);
 	if (c)
 		cache_put(&s->index, c, &e->msg);

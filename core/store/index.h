@@ -73,6 +73,8 @@ struct index {
 	bool idle, busy;    /* how its bytes are counted; account_cache.c */
 	struct ring ring;   /* of those that may be forgotten */
 	uint64_t bytes_held, layer_bytes; /* of memory: as counted; of that in layers */
+	bool kept;          /* the newest generation holds changes over its file */
+	uint32_t changed;   /* at least as many as there are entries in layers */
 	bool rewrite;       /* the next checkpoint begins a new file */
 	bool damaged;       /* a record was met that is: UIDs near it may be wrong */
 	uint32_t top;       /* no UID is higher */
@@ -158,6 +160,11 @@ int index_expunged(const struct mailbox *m, uint64_t modseq,
 
 /* ---- for checkpoint_index.c ---- */
 
+/* Puts changes under a key, to go with the LSN of a checkpoint: 1, 0 they are too many (and the key
+ * goes), -1. */
+int index_keep(struct index *ix, uint64_t lsn);
+/* The key goes. 0 / -1. */
+int index_keep_not(struct index *ix, uint64_t lsn);
 void index_dirty(struct index *ix);
 void index_clean(struct index *ix);
 /* Rebuilds counts and tree from the blocks. */

@@ -14,6 +14,8 @@ void index_release(struct index_shared *sh, struct index **ix);
  * the next call. */
 struct index_cached *index_cached(struct store *s, const struct index *ix, size_t block);
 struct index_cached *index_load(struct store *s, struct index *ix, size_t block);
+/* Reads what is kept over a directory that was just read.  0 / -1 + errno. */
+int index_take_kept(struct mailbox *m);
 int index_drop_tombs(struct store *s, struct index *ix, uint32_t n);
 
 #endif

@@ -163,12 +163,16 @@ int index_open(struct mailbox *m)
 	if (!ix)
 		return -1;
 	ix->mailbox = m;
+	ix->blocks.v = malloc(sizeof(*ix->blocks.v)); /* most need no more */
+	ix->blocks.cap = ix->blocks.v ? 1 : 0;
 	ix->number = ix->last_number = index_name_number(m->index);
 	ix->top = m->uidnext ? m->uidnext - 1 : 0;
 	if (!m->index || !read_directory(m, ix)) {
 		m->ix = ix;
 		index_place(ix);
-		return 0;
+		if (index_take_kept(m) >= 0)
+			return 0;
+		m->ix = NULL;
 	}
 	error = errno;
 	complain(m, ix->number, error == EBADMSG ? "damaged" :

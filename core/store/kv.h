@@ -19,6 +19,7 @@
 #define KV_SPACE_ACCOUNT 0xfffe /* u64 account -> the account and its mailboxes */
 #define KV_SPACE_NAME    0xfffd /* name -> u64 account */
 #define KV_SPACE_BOX     0xfffc /* u64 mailbox -> u64 account */
+#define KV_SPACE_INDEX   0xfffb /* u64 mailbox -> changes over its index file (index_kept.c) */
 #define KV_SPACE_FIRST   0xfff0 /* from here on they are the store's */
 
 #define GENERATIONS_MAX 24

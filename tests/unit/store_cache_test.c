@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,94 @@ static void test_the_first_checkpoint_sweeps_what_a_crash_left(void **state)
 		assert_int_equal(mailbox_messages(help_inbox(p, name_of(i))), i % 5 + 1);
 }
 
+static int files_in_idx(const struct spool *p)
+{
+	char path[160];
+	struct dirent *e;
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/idx", p->dir);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void assert_inbox(struct spool *p, const char *name, uint32_t messages, uint32_t unseen)
+{
+	struct mailbox *m = help_inbox(p, name);
+
+	assert_int_equal(mailbox_messages(m), messages);
+	assert_int_equal(mailbox_unseen(m), unseen);
+}
+
+/* Few changes need no file; flags, expunges and their history come back with them. */
+static void test_few_changes_are_kept_without_a_file(void **state)
+{
+	uint32_t seen[] = {1, 2}, gone[] = {3};
+	struct spool *p = *state;
+	struct message msg;
+	struct view *v;
+
+	for (int i = 0; i < 5; i++)
+		help_deliver(help_inbox(p, "alice"), "", "hello\r\n");
+	assert_int_equal(store_checkpoint(p->s), 0);
+	turn(p);
+	assert_int_equal(files_in_idx(p), 0);
+	assert_inbox(p, "alice", 5, 5);
+	assert_int_equal(mailbox_flag(help_inbox(p, "alice"), seen, 2, MESSAGE_ADD, MESSAGE_SEEN, 0, NULL), 0);
+	assert_int_equal(mailbox_expunge(help_inbox(p, "alice"), gone, 1, NULL), 0);
+	assert_int_equal(store_checkpoint(p->s), 0);
+	turn(p);
+	assert_int_equal(help_figure(p, "indexes_loaded"), 0);
+	assert_inbox(p, "alice", 4, 2);
+	help_reopen(p);
+	assert_inbox(p, "alice", 4, 2);
+	assert_int_equal(files_in_idx(p), 0);
+	v = view_open(help_inbox(p, "alice"), false);
+	assert_int_equal(view_message(v, 3, &msg), 1);
+	assert_int_equal(msg.uid, 4);
+	view_close(&v);
+}
+
+/* Many go to a file; a few over that are kept again, and take nothing from its counts. */
+static void test_many_changes_go_to_a_file_and_few_stand_over_it(void **state)
+{
+	uint32_t seen[] = {1, 99, 150}, gone[] = {2, 149, 151};
+	struct spool *p = *state;
+
+	for (int i = 0; i < 150; i++)
+		help_deliver(help_inbox(p, "alice"), "", "hello\r\n");
+	assert_int_equal(store_checkpoint(p->s), 0);
+	turn(p);
+	assert_int_equal(files_in_idx(p), 1);
+	for (int round = 0; round < 3; round++) {
+		assert_inbox(p, "alice", 150, 150);
+		help_deliver(help_inbox(p, "alice"), "", "one more\r\n");
+		assert_int_equal(mailbox_flag(help_inbox(p, "alice"), seen, 3, MESSAGE_ADD, MESSAGE_SEEN, 0,
+			NULL), 0);
+		assert_int_equal(store_checkpoint(p->s), 0);
+		turn(p);
+		assert_inbox(p, "alice", 151, 148);
+		if (round == 2)
+			break;
+		assert_int_equal(mailbox_flag(help_inbox(p, "alice"), seen, 3, MESSAGE_REMOVE, MESSAGE_SEEN,
+			0, NULL), 0);
+		gone[2] = 151 + (uint32_t)round;
+		assert_int_equal(mailbox_expunge(help_inbox(p, "alice"), gone + 2, 1, NULL), 0);
+	}
+	assert_int_equal(mailbox_expunge(help_inbox(p, "alice"), gone, 2, NULL), 0);
+	help_reopen(p);
+	assert_inbox(p, "alice", 149, 146);
+	for (int i = 0; i < 60; i++)
+		help_deliver(help_inbox(p, "alice"), "", "hello\r\n");
+	help_reopen(p);
+	assert_inbox(p, "alice", 209, 206);
+	assert_int_equal(files_in_idx(p), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +307,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes_while_a_checkpoint_is_written_are_kept, setup,
 			help_teardown),
 		cmocka_unit_test_setup_teardown(test_the_first_checkpoint_sweeps_what_a_crash_left, help_setup,
+			help_teardown),
+		cmocka_unit_test_setup_teardown(test_few_changes_are_kept_without_a_file, setup,
+			help_teardown),
+		cmocka_unit_test_setup_teardown(test_many_changes_go_to_a_file_and_few_stand_over_it, setup,
 			help_teardown),
 	};
 
