@@ -8,7 +8,6 @@
 
 #include "core/store/index_private.h"
 
-#define KEPT_ENTRIES 24 /* at least; up to 15 more, so that not all mailboxes fill up at once */
 #define KEPT_TOMBS 128
 
 static size_t entries(const struct index *ix)
@@ -20,13 +19,22 @@ static size_t entries(const struct index *ix)
 	return n;
 }
 
+/* Up to two thirds more for some, so that not all mailboxes fill up at once. */
+static size_t limit(const struct index *ix)
+{
+	const struct mailbox *m = ix->mailbox;
+	uint32_t n = m->account->store->keep_entries;
+
+	return n + m->id % (n * 2 / 3 + 1);
+}
+
 static bool is_little(const struct index *ix, size_t *n_r)
 {
 	/* A file of a failed checkpoint must be written anew; large directories are not searched. */
-	if (ix->rewrite || ix->tombs.n > KEPT_TOMBS || ix->changed > KEPT_ENTRIES + 15)
+	if (ix->rewrite || ix->tombs.n > KEPT_TOMBS || ix->changed > limit(ix))
 		return false;
 	*n_r = entries(ix);
-	return *n_r <= KEPT_ENTRIES + ix->mailbox->id % 16;
+	return *n_r <= limit(ix);
 }
 
 static void put_layer(struct buf *out, const struct index_layer *l, const struct format_key *k)

@@ -22,6 +22,7 @@
 #include "core/store/scan.h"
 
 #define SALVAGE_MAX ((uint64_t)64 << 20) /* bytes of one batch looked at when its header is damaged */
+#define PROGRESS_US 1000000
 
 struct redo {
 	struct store *s;
@@ -200,11 +201,41 @@ static int apply_meta(struct redo *r, struct segment *g, uint64_t at, uint64_t f
 	return 0;
 }
 
+/* The segment that holds the checkpoint's LSN: compaction leaves it, and what it holds is durable, so
+ * that a log of which nothing is good is another's. */
+static size_t first_to_redo(const struct store *s)
+{
+	size_t i = 0;
+
+	while (i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn)
+		i++;
+	return i;
+}
+
+/* Every second, how far it is; a start that takes less says nothing. */
+static void progress(const struct redo *r, const struct segment *g, uint64_t at)
+{
+	struct store *s = r->s;
+	uint64_t now = store_clock_us(), todo = 0, done = at;
+
+	if (now < s->progress_due)
+		return;
+	s->progress_due = now + PROGRESS_US;
+	for (size_t i = first_to_redo(s); i < s->segments.n; i++) {
+		todo += s->segments.v[i]->size;
+		if (s->segments.v[i]->first < g->first)
+			done += s->segments.v[i]->size;
+	}
+	log_info("recovering", "records", log_num((int64_t)r->records), "log-megabytes",
+		log_num((int64_t)(done >> 20)), "of", log_num((int64_t)(todo >> 20)), NULL);
+}
+
 static int take_batch(struct redo *r, struct segment *g, uint64_t at, const struct batch_header *h,
 	struct str meta)
 {
 	if (apply_meta(r, g, at, h->first, h->first + h->count, at + batch_bodies_at(h), meta))
 		return -1;
+	progress(r, g, at);
 	r->last = *h;
 	r->last_segment = g;
 	r->last_at = at;
@@ -465,17 +496,6 @@ static int sync_all(struct redo *r, size_t from)
 
 /* ---- all of it ---- */
 
-/* The segment that holds the checkpoint's LSN: compaction leaves it, and what it holds is durable, so
- * that a log of which nothing is good is another's. */
-static size_t first_to_redo(const struct store *s)
-{
-	size_t i = 0;
-
-	while (i + 1 < s->segments.n && s->segments.v[i + 1]->first <= s->checkpoint_lsn)
-		i++;
-	return i;
-}
-
 static int redo(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
@@ -578,6 +598,7 @@ int recover(struct store *s, struct buf *error)
 	if (check_names(&r))
 		return -1;
 	s->redoing = true;
+	s->progress_due = store_clock_us() + PROGRESS_US;
 	if (load(s, error, &instead))
 		return -1;
 	r.epoch = s->epoch;

@@ -187,6 +187,8 @@ struct store {
 	uint64_t next_lsn, durable, marked;
 	uint32_t uidvalidity_last;
 	bool failed, closing, redoing;
+	uint32_t keep_entries; /* struct store_options */
+	uint64_t progress_due; /* when redo next tells how far it is */
 	bool unclean; /* the last life did not end cleanly */
 	bool left_over; /* a large message's file could not be removed: this one shall not either */
 	bool readonly, rebuild; /* struct store_options */

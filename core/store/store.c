@@ -19,6 +19,7 @@
 #include "core/store/large.h"
 
 #define LOCK_TRIES 60 /* of 50 ms */
+#define KEEP_ENTRIES 24
 #include "core/store/state.h"
 
 static int refuse(struct buf *error, const char *dir, const char *file, const char *why)
@@ -211,6 +212,7 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->checkpoint_interval = o->checkpoint_interval;
 	s->readonly = o->readonly;
 	s->rebuild = o->rebuild;
+	s->keep_entries = o->keep_entries ? o->keep_entries : KEEP_ENTRIES;
 	s->body_budget = o->body_budget ? o->body_budget : (uint64_t)64 << 20;
 	s->large_bytes = o->large_bytes ? o->large_bytes : (uint64_t)CONFIG_LARGE_MESSAGE_KB * 1024;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : (uint64_t)CONFIG_LOG_SEGMENT_MB << 20;

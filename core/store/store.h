@@ -34,6 +34,7 @@ struct store_options {
 	uint64_t body_budget;          /* bytes of message bodies in flight */
 	uint64_t large_bytes;          /* larger bodies get files of their own; 0 = CONFIG_LARGE_MESSAGE_KB */
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
+	uint32_t keep_entries;         /* changed messages of a mailbox that need no index file; 0 = 24 */
 	uint64_t cache_bytes;          /* of accounts and indexes nobody uses; 0 = CONFIG_STORE_CACHE_KB */
 	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
 	bool rebuild;                  /* passes the checkpoint over and redoes the whole log; a checkpoint

@@ -149,6 +149,7 @@ static bool open_store(bool may_fail)
 		.body_budget = 64 << 20,
 		.segment_bytes = 128 << 10,
 		.large_bytes = 64 << 10, /* an eighth of all bodies */
+		.keep_entries = world_chance(2) ? 3 : 0,
 		.cache_bytes = world_chance(3) ? 1 : 64 << 10, /* nearly always: forget all that may be */
 	};
 	struct buf error = {0};

@@ -329,6 +329,7 @@ static bool open_as(bool rebuild)
 		.readonly = rebuild,
 		.rebuild = rebuild,
 		.large_bytes = LARGE,
+		.keep_entries = 2,
 		.cache_bytes = 1, /* forget all that may be */
 	};
 	struct buf error = {0};
