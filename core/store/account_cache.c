@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIM_STEP 256 /* forgotten in one turn of the loop */
+#define TRIM_STEP 2048 /* forgotten in one turn of the loop: more than sessions load in one */
 
 /* ---- where an account belongs ---- */
 

@@ -20,9 +20,9 @@
 #include "core/store/io.h"
 #include "core/store/large.h"
 
-#define SLOW_RECORDS 4            /* a millisecond, while checkpoints lag behind */
+#define SLOW_RECORDS 2            /* a millisecond, while checkpoints lag behind */
 #define SLOW_MIN_MS 20
-#define SLOW_MAX_MS 2000
+#define SLOW_MAX_MS 10000
 #define MARK_DELAY_MS 1000        /* quiet time before a durable-up-to mark */
 #define KEEP_BYTES (1024 * 1024) /* batch buffers larger than this are given back */
 

@@ -20,7 +20,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__fi
 
 import bench  # noqa: E402
 from harness.server import config_symbols  # noqa: E402
-from measure import cpu_seconds, rss_kib, tool  # noqa: E402
+from measure import cpu_seconds, peak_kib, rss_kib, tool  # noqa: E402
 from targets import Bare, Satchel  # noqa: E402
 
 ACCOUNTS, DIRTY = 1000, 10000
@@ -129,10 +129,13 @@ def memory(root, o, report):
         satchel.load("lmtp", conns=8, rcpts=1000, size=512, users=f"b:{BIG_ACCOUNTS}", count=BIG_MESSAGES)
         satchel.server.control("checkpoint")
         row = {"full_kib": rss_kib(satchel.server.role_pid("mail"))}
+        row["full_peak_kib"] = peak_kib(satchel.server.role_pid("mail"))
         satchel.stop()
+        began = time.monotonic()
         satchel.start()
+        row["start_seconds"] = time.monotonic() - began
         row["after_restart_kib"] = rss_kib(satchel.server.role_pid("mail"))
-        row["statistics"] = {k: v for k, v in satchel.statistics().items() if k in ("mailboxes", "messages")}
+        row["statistics"] = {k: v for k, v in satchel.statistics().items() if k in ("mailboxes", "mailboxes_loaded", "messages")}
         report["memory"] = row
     finally:
         satchel.stop()

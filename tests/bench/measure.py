@@ -75,9 +75,17 @@ def pss_kib(pid):
     return total
 
 
-def rss_kib(pid):
+def status_kib(pid, key):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"^VmRSS:\s+(\d+)", text, re.M).group(1))
+    return int(re.search(rf"^{key}:\s+(\d+)", text, re.M).group(1))
+
+
+def rss_kib(pid):
+    return status_kib(pid, "VmRSS")
+
+
+def peak_kib(pid):
+    return status_kib(pid, "VmHWM")
 
 
 class PerfCounter:
