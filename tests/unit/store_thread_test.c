@@ -58,6 +58,41 @@ static void deliveries_and_checkpoints_run_side_by_side(void **state)
 	buf_free(&error);
 }
 
+/* Accounts are forgotten and read again, from what a checkpoint's thread is just writing too; few
+ * changes are kept under keys, many go to files. */
+static void accounts_come_and_go_while_checkpoints_are_written(void **state)
+{
+	struct spool *p = *state;
+	struct store_options o = {.dir = p->dir, .checkpoint_interval = 3600, .body_budget = 64 << 20,
+		.segment_bytes = 256 << 10, .cache_bytes = 1, .keep_entries = 3};
+	uint32_t count[40] = {0}, uid = 1;
+	struct buf error = {0};
+	char name[16];
+
+	help_close(p);
+	p->s = store_open(p->loop, &o, &error);
+	assert_non_null(p->s);
+	for (uint32_t i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "user%u", i * 7919 % 40);
+		help_deliver(help_inbox(p, name), "", "Subject: x\r\n\r\nhello\r\n");
+		count[i * 7919 % 40]++;
+		if (i % 5 == 0)
+			mailbox_flag(help_inbox(p, name), &uid, 1, i % 2 ? MESSAGE_ADD : MESSAGE_REMOVE,
+				MESSAGE_SEEN, 0, NULL);
+		if (i % 20 == 0)
+			assert_int_equal(store_checkpoint_begin(p->s), 0);
+		loop_turn(p->loop, 0);
+	}
+	assert_true(help_figure(p, "checkpoints") > 3);
+	for (uint32_t i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		assert_int_equal(mailbox_messages(help_inbox(p, name)), count[i]);
+		loop_turn(p->loop, 0);
+	}
+	help_settle(p);
+	buf_free(&error);
+}
+
 static void add_lines(struct body *b)
 {
 	for (int i = 0; i < 150 && !body_full(b); i++)
@@ -117,6 +152,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(deliveries_and_checkpoints_run_side_by_side, help_setup,
+			help_teardown),
+		cmocka_unit_test_setup_teardown(accounts_come_and_go_while_checkpoints_are_written, help_setup,
 			help_teardown),
 		cmocka_unit_test_setup_teardown(large_messages_come_in_beside_deliveries_and_checkpoints, help_setup,
 			help_teardown),
