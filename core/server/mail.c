@@ -18,6 +18,7 @@
 
 #define TICK_MS     60000
 #define DRAIN_POLL  20 /* ms */
+#define FAILED_MS   2000 /* for last words when the store has failed */
 #define ACCOUNT_MAX 1024
 #define NAME_MAX_BYTES 1024
 #define PEER_MAX    63
@@ -305,9 +306,8 @@ static void drain_step(struct loop_timer *t)
 		loop_timer_start(r->child.loop, t, DRAIN_POLL);
 }
 
-static void mail_drain(struct srv_child *child)
+static void end_all(struct mail_role *r, const char *why, uint64_t within_ms)
 {
-	struct mail_role *r = (struct mail_role *)child;
 	struct session *s, *next;
 	struct handoff *h;
 
@@ -315,15 +315,29 @@ static void mail_drain(struct srv_child *child)
 		return;
 	r->mail.draining = true;
 	while ((h = grants_expire(&r->grants, UINT64_MAX)) != NULL) {
-		turn_away(h, "shutting down");
+		turn_away(h, why);
 		handoff_free(&h);
 	}
 	for (s = r->mail.sessions; s; s = next) {
 		next = s->next;
-		s->end(s, "server is shutting down");
+		s->end(s, why);
 	}
-	r->drain_until = loop_now(r->child.loop) + srv_settings.drain_seconds * 1000;
+	r->drain_until = loop_now(r->child.loop) + within_ms;
 	loop_timer_start(r->child.loop, &r->drained, 0);
+}
+
+static void mail_drain(struct srv_child *child)
+{
+	end_all((struct mail_role *)child, "server is shutting down", srv_settings.drain_seconds * 1000);
+}
+
+/* Memory is ahead of the disk: this process ends, and the next one has what is durable. */
+static void store_has_failed(void *arg, int error)
+{
+	struct mail_role *r = arg;
+
+	r->status = error == EIO ? SRV_STORE_FAILED : SRV_STORE_UNDONE;
+	end_all(r, "mail store failed, connect again", FAILED_MS);
 }
 
 static void tick(struct loop_timer *t)
@@ -400,11 +414,12 @@ static void stop_features(struct mail *m)
 	}
 }
 
-static void open_store(struct mail_role *r)
+static void open_store(struct mail_role *r, bool after_failure)
 {
 	/* The present directory: by its own name it may not be reachable any more. */
 	struct store_options options = {.dir = ".",
 		.checkpoint_interval = srv_settings.checkpoint_interval,
+		.after_failure = after_failure, .failed = store_has_failed, .failed_arg = r,
 		.body_budget = (uint64_t)CONFIG_MEMORY_BODIES_MB << 20};
 	struct buf error = {0};
 	struct str why;
@@ -417,7 +432,7 @@ static void open_store(struct mail_role *r)
 	die(log_str(why), "spool", srv_settings.data, NULL);
 }
 
-int srv_mail_run(int channel, int data_fd, int master_pid)
+int srv_mail_run(int channel, int data_fd, int master_pid, bool after_failure)
 {
 	struct loop *l = loop_new();
 	struct mail_role *r = calloc(1, sizeof(*r));
@@ -432,22 +447,22 @@ int srv_mail_run(int channel, int data_fd, int master_pid)
 	srv_confine(SRV_MAIL, data_fd, data_fd, master_pid);
 	srv_settings.sessions_max =
 		srv_fit_descriptors("sessions_max", srv_settings.sessions_max, STORE_DESCRIPTORS);
-	open_store(r);
+	open_store(r, after_failure);
 	r->accounts = accounts_open(data_fd);
 	if (!r->accounts)
 		log_warning("accounts.cdb cannot be read: recipients are answered 451", NULL);
 	start_features(&r->mail);
 	loop_timer_start(l, &r->tick, TICK_MS);
 	srv_child_ready(&r->child);
-	rc = loop_run(l);
+	rc = loop_run(l) ? 1 : r->status;
 	if (r->mail.sessions)
 		log_warning("sessions were cut off", "count", log_num(r->mail.session_count), NULL);
 	stop_features(&r->mail);
 	store_close(&r->mail.store);
 	if (r->mail.sessions) /* they still own memory of the store */
-		_exit(rc ? 1 : 0);
+		_exit(rc);
 	mail_role_free(r);
 	free(r);
 	loop_free(&l);
-	return rc ? 1 : 0;
+	return rc;
 }

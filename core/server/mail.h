@@ -17,6 +17,7 @@ struct mail_role {
 	struct grants grants;
 	struct loop_timer expire, tick, drained;
 	uint64_t drain_until;
+	int status; /* of the process when the loop has ended */
 	/* Starts a session; tests put their own here.  0 / -1; h->fd is taken (-1) in every case. */
 	int (*start)(struct mail_role *r, struct handoff *h, const struct grant *grant);
 };

@@ -30,6 +30,7 @@ struct role {
 	enum srv_role role;
 	pid_t pid; /* 0: not running */
 	bool ready, renewing; /* renewing: it drains, and is to be started again */
+	bool failed;          /* mail: its store met errors of the disk */
 	uint64_t started, backoff;
 	unsigned restarts;
 	struct loop_timer restart;
@@ -86,7 +87,7 @@ _Noreturn static void child_main(struct role *r, int channel)
 	else if (r->role == SRV_AUTH)
 		status = srv_auth_run(channel, m.data_fd, m.jail_fd, master_pid);
 	else
-		status = srv_mail_run(channel, m.data_fd, master_pid);
+		status = srv_mail_run(channel, m.data_fd, master_pid, r->failed);
 	_exit(status);
 }
 
@@ -385,6 +386,11 @@ static void role_gone(struct role *r, int status)
 		return;
 	}
 	r->restarts++;
+	/* It writes again when somebody has looked at the disk and starts the server. */
+	if (r->role == SRV_MAIL && WIFEXITED(status) && WEXITSTATUS(status) == SRV_STORE_FAILED)
+		r->failed = true;
+	else if (r->renewing)
+		r->failed = false;
 	if (r->renewing || (was_ready && (killed || !young))) {
 		r->backoff = BACKOFF_FIRST;
 		role_start(r);

@@ -163,7 +163,12 @@ void srv_child_close(struct srv_child *c);
 
 int srv_gate_run(int channel, const struct srv_listeners *listeners, int jail, int master_pid);
 int srv_auth_run(int channel, int data_fd, int jail, int master_pid);
-int srv_mail_run(int channel, int data_fd, int master_pid);
+/* after_failure: an earlier child ended with SRV_STORE_FAILED. */
+int srv_mail_run(int channel, int data_fd, int master_pid, bool after_failure);
+
+/* How mail ends when its store failed, to be started again: for reading only, because the disk makes
+ * errors; or as ever, because something was undone for want of space or memory. */
+enum { SRV_STORE_FAILED = 3, SRV_STORE_UNDONE = 4 };
 
 /* ---- master.c ---- */
 

@@ -6,7 +6,6 @@
 #include "core/store/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,6 +52,7 @@ static void batch_reset(struct batch *b)
 	b->first = b->count = b->flags = 0;
 	b->bodies_len = b->carried = 0;
 	b->error = 0;
+	b->unsure = false;
 	if (b->meta.cap > KEEP_BYTES)
 		buf_free(&b->meta);
 	if (b->side.cap > KEEP_BYTES)
@@ -287,10 +287,12 @@ int commit_write(struct store *s, struct batch *b)
 		iov_pad(b, end, IO_BLOCK);
 	if (io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off))
 		return -1;
+	b->unsure = true;
 	b->sync_us = store_clock_us();
 	if (io_fdatasync(s->head->fd))
 		return -1;
 	b->sync_us = store_clock_us() - b->sync_us;
+	b->unsure = false;
 	b->segment = s->head;
 	b->bodies_at = s->head_off + batch_bodies_at(&h);
 	s->head_off += batch_size(&h);
@@ -300,20 +302,17 @@ int commit_write(struct store *s, struct batch *b)
 	return 0;
 }
 
-/* Leaves a mark that this spool must be looked at: after a failed sync nobody knows what the disk
- * holds, and a retry would lie. */
-static void leave_mark(struct store *s, int error)
+/* For want of space or memory nothing was begun that the disk could have got wrong. */
+static bool is_harmless(const struct batch *b)
 {
-	struct buf text = {0};
-	int fd = io_open(s->dirfd, "FAILED", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	return (b->error == ENOSPC || b->error == ENOMEM) && !b->unsure;
+}
 
-	if (fd < 0)
-		return;
-	buf_addv(&text, "writing the log failed: ", strerror(error), "\n", NULL);
-	if (io_pwrite(fd, text.data + text.off, text.len, 0) || io_fsync(fd) || io_fsync(s->dirfd))
-		log_error("mark", "file", "FAILED", "error", strerror(errno), NULL);
-	close(fd);
-	buf_free(&text);
+static void write_batch(struct store *s, struct batch *b)
+{
+	b->error = commit_write(s, b) ? errno : 0;
+	if (b->error && b->error != ENOMEM)
+		failure_leave(s, b->first - 1, b->error);
 }
 
 static void *committer(void *arg)
@@ -330,9 +329,7 @@ static void *committer(void *arg)
 			break;
 		b = s->order;
 		pthread_mutex_unlock(&s->lock);
-		b->error = commit_write(s, b) ? errno : 0;
-		if (b->error)
-			leave_mark(s, b->error);
+		write_batch(s, b);
 		pthread_mutex_lock(&s->lock);
 		s->order_done = true;
 		pthread_cond_signal(&s->finished);
@@ -368,9 +365,7 @@ static void commit_here(struct store *s)
 	s->committing = b;
 	s->filling = s->rest;
 	s->rest = NULL;
-	b->error = commit_write(s, b) ? errno : 0;
-	if (b->error)
-		leave_mark(s, b->error);
+	write_batch(s, b);
 	commit_finished(s, b);
 }
 
@@ -447,24 +442,30 @@ static void run_waiters(struct store *s)
 	}
 }
 
-static void fail(struct store *s, int error)
+/* Memory is ahead of the disk from here on.  It is not taken back change by change: that would be
+ * code that only runs on the worst day.  Who waits is told, and the spool is opened anew, which is the
+ * way of every start. */
+static void fail(struct store *s, int error, bool harmless)
 {
 	s->failed = true;
-	s->error = error;
+	s->error = harmless ? error : EIO;
 	log_error("store failed", "error", strerror(error), "durable", log_num((int64_t)s->durable),
-		"remedy", "read-only now; look at the disk, then restart", NULL);
+		"remedy", harmless ? "what waited is undone; make room" :
+			"read-only now; look at the disk, then restart", NULL);
 	run_waiters(s);
 	checkpoint_finished(s); /* it waits for a batch that never comes */
+	if (s->on_failure)
+		s->on_failure(s->failure_arg, s->error);
 }
 
 void commit_finished(struct store *s, struct batch *b)
 {
 	if (b->error) {
-		fail(s, b->error); /* the batch stays: its bodies can still be read from memory */
+		fail(s, b->error, is_harmless(b)); /* the batch stays: its bodies can still be read from memory */
 		return;
 	}
 	if (segment_find(s, b->segment->first) != b->segment && segment_register(s, b->segment)) {
-		fail(s, ENOMEM);
+		fail(s, ENOMEM, true);
 		return;
 	}
 	for (size_t i = 0; i < b->blobs.n; i++) {

@@ -89,6 +89,22 @@ int io_direct(int fd, bool on)
 	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
+ssize_t io_pread_disk(int fd, void *p, size_t n, uint64_t offset)
+{
+	ssize_t got;
+	int error;
+
+	if (io_direct(fd, true))
+		return -1;
+	do
+		got = pread(fd, p, n, (off_t)offset);
+	while (got < 0 && errno == EINTR);
+	error = errno;
+	io_direct(fd, false);
+	errno = error;
+	return got;
+}
+
 int io_fallocate(int fd, uint64_t size)
 {
 	int error = posix_fallocate(fd, 0, (off_t)size);

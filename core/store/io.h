@@ -31,6 +31,9 @@ int io_ftruncate(int fd, uint64_t size);
 /* Lets writes pass the page cache by, or no longer: they come from memory aligned to IO_BLOCK and are
  * of such size and place.  -1 + errno: this file system cannot. */
 int io_direct(int fd, bool on);
+/* What the disk holds, whatever the page cache says: p, n and offset aligned to IO_BLOCK.  Bytes read,
+ * fewer only at the end of the file; -1 + errno, EINVAL: this file system cannot. */
+ssize_t io_pread_disk(int fd, void *p, size_t n, uint64_t offset);
 /* Reserves disk blocks for [0, size) and sets the size. */
 int io_fallocate(int fd, uint64_t size);
 

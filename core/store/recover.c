@@ -260,7 +260,7 @@ static int find_successor(struct redo *r, size_t *i, uint64_t *at, struct batch_
 	for (; *i < s->segments.n; ++*i, *at = SEGMENT_HEADER_SIZE) {
 		src = source(s->segments.v[*i]);
 		for (; scan_next(&src, &s->key, at, h_r) == 1; *at += BATCH_ALIGN)
-			if (h_r->first >= r->expect && h_r->epoch >= r->epoch)
+			if (h_r->first >= r->expect && h_r->epoch >= r->epoch && !failure_undone(s, h_r))
 				return 1;
 	}
 	return 0;
@@ -286,7 +286,7 @@ static int walk_segment(struct redo *r, size_t i, uint64_t *at)
 			break;
 		}
 		if (!found || (r->expect && h.first != r->expect) || (r->chained && h.prev != r->prev) ||
-			h.epoch < r->epoch)
+			h.epoch < r->epoch || failure_undone(r->s, &h))
 			break;
 		if (take_batch(r, g, *at, &h, buf_str(&meta))) {
 			answer = -1;
@@ -390,8 +390,8 @@ static int walk(struct redo *r, size_t from)
 
 /* ---- the tail ---- */
 
-/* Do the bodies of the last batch match what its records say? */
-static int bodies_good(struct redo *r)
+/* Is the last batch on the disk, with bodies that match what its records say? */
+static int is_whole(struct redo *r)
 {
 	struct scan_source src = source(r->last_segment);
 	struct record_blob blob;
@@ -401,7 +401,9 @@ static int bodies_good(struct redo *r)
 	uint64_t id;
 	int good = 1;
 
-	if (scan_read(&src, r->last_at + BATCH_HEADER_SIZE, r->last.meta_len, &meta))
+	if (!r->clean && r->last.first + r->last.count - 1 > r->s->checkpoint_lsn)
+		good = failure_on_disk(r->last_segment, r->last_at, r->last_end);
+	if (good == 1 && scan_read(&src, r->last_at + BATCH_HEADER_SIZE, r->last.meta_len, &meta))
 		good = -1;
 	c = cursor_from(buf_str(&meta));
 	while (good == 1 && record_next(&c, &r->s->key, &rec) == 1)
@@ -605,7 +607,7 @@ int recover(struct store *s, struct buf *error)
 	from = first_to_redo(s);
 	if (redo(&r, from))
 		return -1;
-	good = r.last_segment ? bodies_good(&r) : 1;
+	good = r.last_segment ? is_whole(&r) : 1;
 	if (good < 0)
 		return refuse(&r, r.last_segment, r.last_at, strerror(errno));
 	if (!good && drop_last(&r, from))

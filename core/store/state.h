@@ -112,6 +112,7 @@ struct batch {
 	uint64_t carried; /* bytes of records that compaction put in */
 	/* the committer's answer */
 	int error;
+	bool unsure; /* whether the disk has any of it, and will keep what it has */
 	struct segment *segment;
 	uint64_t bodies_at; /* offset of the body area in it */
 	uint64_t sync_us;   /* what its fdatasync took */
@@ -193,6 +194,12 @@ struct store {
 	bool left_over; /* a large message's file could not be removed: this one shall not either */
 	bool readonly, rebuild; /* struct store_options */
 	bool sweep; /* files that nothing names may be in idx/: the next checkpoint looks */
+	struct {
+		bool there;
+		uint64_t epoch, durable; /* of the life that left it; 0: it does not say */
+	} mark; /* failure.c */
+	void (*on_failure)(void *arg, int error);
+	void *failure_arg;
 	uint64_t lsn_floor, epoch_floor; /* rebuild: used up to here by the checkpoint passed over */
 	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
 	int error;
@@ -325,6 +332,20 @@ int space_left(struct store *s, uint64_t bytes);
 struct mailbox *mailbox_commit(struct store *s, struct record_mailbox *r);
 /* A new mailbox in the place of a subscription without one. */
 struct mailbox *mailbox_make(struct account *a, struct str name, unsigned special_use, unsigned flags);
+
+/* ---- failure.c: after a failed write or sync ---- */
+
+/* Leaves the mark FAILED: the log is durable up to there and no further.  Any thread. */
+void failure_leave(struct store *s, uint64_t durable, int error);
+/* Reads the mark of an earlier life, before redo, and says so. */
+void failure_look(struct store *s);
+/* Is this batch one that the mark takes back? */
+bool failure_undone(const struct store *s, const struct batch_header *h);
+/* The disk has proved that it writes and syncs again: the mark goes.  0 / -1 + errno. */
+int failure_over(struct store *s);
+/* Does the disk itself hold [at, end) of the segment as the page cache shows it?  1 (or the file
+ * system cannot say) / 0 / -1 + errno. */
+int failure_on_disk(const struct segment *g, uint64_t at, uint64_t end);
 
 /* ---- segment.c ---- */
 

@@ -182,20 +182,6 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 	return answer ? 0 : refuse(error, dir, "spool", "damaged; restore it from a backup");
 }
 
-/* A mark says that a write failed in an earlier life.  The log was redone from the disk and synced
- * by now; the mark goes once the disk has proved that it syncs again. */
-static void look_at_mark(struct store *s)
-{
-	struct buf text = {0};
-
-	if (file_read(s->dirfd, "FAILED", 4096, &text))
-		return;
-	log_warning("earlier failure", "file", "FAILED", "text", log_str(str_trim(buf_str(&text))), NULL);
-	if (io_unlink(s->dirfd, "FAILED") || io_fsync(s->dirfd))
-		log_error("mark stays", "file", "FAILED", "error", strerror(errno), NULL);
-	buf_free(&text);
-}
-
 static struct store *alloc_store(struct loop *l, const struct store_options *o)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -213,6 +199,8 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	s->readonly = o->readonly;
 	s->rebuild = o->rebuild;
 	s->keep_entries = o->keep_entries ? o->keep_entries : KEEP_ENTRIES;
+	s->on_failure = o->failed;
+	s->failure_arg = o->failed_arg;
 	s->body_budget = o->body_budget ? o->body_budget : (uint64_t)64 << 20;
 	s->large_bytes = o->large_bytes ? o->large_bytes : (uint64_t)CONFIG_LARGE_MESSAGE_KB * 1024;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : (uint64_t)CONFIG_LOG_SEGMENT_MB << 20;
@@ -283,12 +271,19 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 		buf_addv(error_r, o->dir, ": out of memory", NULL);
 		return NULL;
 	}
-	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r) ||
-		recover(s, error_r))
+	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r))
 		goto free_all;
-	if (s->readonly)
+	s->readonly |= o->after_failure;
+	failure_look(s);
+	if (recover(s, error_r))
+		goto free_all;
+	if (s->readonly) {
+		s->failed = o->after_failure;
+		s->error = EIO;
 		return s;
-	look_at_mark(s);
+	}
+	if (failure_over(s))
+		log_error("mark stays", "file", "FAILED", "error", strerror(errno), NULL);
 	/* What damage may have hidden is kept for whoever mends it. */
 	if (s->unclean && large_sweep(s, s->rebuild || s->damaged)) {
 		refuse(error_r, o->dir, "large", strerror(errno));

@@ -36,6 +36,13 @@ struct store_options {
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
 	uint32_t keep_entries;         /* changed messages of a mailbox that need no index file; 0 = 24 */
 	uint64_t cache_bytes;          /* of accounts and indexes nobody uses; 0 = CONFIG_STORE_CACHE_KB */
+	bool after_failure;            /* the role was started again because the store had failed: what is
+	                                  durable is shown, and nothing is written */
+	/* A write or sync failed: store_failed() from now on (EIO; ENOSPC: nothing is wrong but the
+	 * space).  Memory is ahead of the disk then and never will be right again: end the sessions,
+	 * close the store and open it anew.  From the loop; may be NULL. */
+	void (*failed)(void *arg, int error);
+	void *failed_arg;
 	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
 	bool rebuild;                  /* passes the checkpoint over and redoes the whole log; a checkpoint
 	                                  afterwards replaces all index and key-value files */

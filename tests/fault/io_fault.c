@@ -38,7 +38,7 @@ struct entry {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char top[PATH_SIZE];
-static bool watching, cut, torn;
+static bool watching, cut, torn, fail_all;
 static unsigned long calls, fail_at, cut_at, syncs;
 static int fail_error;
 static uint64_t scatter_seed;
@@ -264,9 +264,16 @@ void io_fault_begin(const char *dir)
 void io_fault_fail(unsigned long nth, int error)
 {
 	pthread_mutex_lock(&lock);
-	fail_at = calls + nth;
+	fail_at = nth ? calls + nth : 0;
 	fail_error = error;
+	fail_all = false;
 	pthread_mutex_unlock(&lock);
+}
+
+void io_fault_fail_from(unsigned long nth, int error)
+{
+	io_fault_fail(nth, error);
+	fail_all = true;
 }
 
 void io_fault_cut(unsigned long nth, bool is_torn)
@@ -513,11 +520,21 @@ static int enter(void)
 		errno = EIO;
 		return -1;
 	}
-	if (fail_at && calls == fail_at) {
+	if (fail_at && (calls == fail_at || (fail_all && calls > fail_at))) {
 		errno = fail_error;
 		return -1;
 	}
 	return 0;
+}
+
+/* What Linux does after a failed write-back: the pages are clean, the disk never gets them, and the
+ * next sync has nothing to complain about. */
+static void forget_dirty(int fd)
+{
+	struct file *f = file_of(fd);
+
+	f->dirty_n = 0;
+	f->whole = false;
 }
 
 static int leave(int answer)
@@ -590,6 +607,8 @@ static int sync_any(int fd)
 	if (enter()) {
 		if (cut && !was_cut && torn)
 			tear(fd);
+		if (!cut)
+			forget_dirty(fd);
 		errno = cut ? EIO : fail_error;
 		return leave(-1);
 	}
@@ -630,6 +649,31 @@ int io_ftruncate(int fd, uint64_t size)
 	if (watching)
 		file_of(fd)->whole = true;
 	return leave(ftruncate(fd, (off_t)size));
+}
+
+/* What is dirty is written first, and may still be lost with the power; what a failed sync dropped is
+ * not there. */
+ssize_t io_pread_disk(int fd, void *p, size_t n, uint64_t offset)
+{
+	ssize_t got = pread(fd, p, n, (off_t)offset);
+	uint64_t end = offset + (got > 0 ? (uint64_t)got : 0), at, to;
+	struct file *f;
+
+	if (!watching || got < 0)
+		return got;
+	pthread_mutex_lock(&lock);
+	f = file_of(fd);
+	if (!f->whole)
+		for (at = offset; at < end; at++)
+			((char *)p)[at - offset] = at < f->size ? f->bytes[at] : 0;
+	for (unsigned i = 0; !f->whole && i < f->dirty_n; i++) {
+		at = f->dirty[i].at > offset ? f->dirty[i].at : offset;
+		to = f->dirty[i].at + f->dirty[i].n < end ? f->dirty[i].at + f->dirty[i].n : end;
+		if (at < to && pread(fd, (char *)p + (at - offset), to - at, (off_t)at) < 0)
+			abort();
+	}
+	pthread_mutex_unlock(&lock);
+	return got;
 }
 
 /* What was written is read back to know what a sync makes durable: through the page cache. */

@@ -22,8 +22,12 @@
 
 /* Starts watching `dir` (which exists and whose contents count as durable). */
 void io_fault_begin(const char *dir);
-/* Fails the nth call from now (1 = the next) with `error`, once; later calls succeed. */
+/* Fails the nth call from now (1 = the next, 0 = none) with `error`, once; later calls succeed.  What a
+ * failed sync should have brought to the disk never gets there, and no later sync says so: that is
+ * what Linux does. */
 void io_fault_fail(unsigned long nth, int error);
+/* The same, and every call after it: a disk that is full, or gone. */
+void io_fault_fail_from(unsigned long nth, int error);
 /* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
  * reach the disk in part. */
 void io_fault_cut(unsigned long nth, bool torn);

@@ -9,7 +9,8 @@
  *
  *   power count                 how many calls an undisturbed life makes
  *   power cut FROM TO STEP      cuts at those calls, plain and torn
- *   power fail FROM TO STEP     fails single calls with EIO and ENOSPC instead
+ *   power fail FROM TO STEP     fails those calls with EIO and ENOSPC instead, alone or with all that come
+ *                               after; the state found must be the one that was durable, to the letter
  *   power random SEED COUNT     cuts lives of other seeds anywhere; what was not synced arrives or
  *                               does not, by chance; in some the process was killed before
  *
@@ -49,6 +50,8 @@ static unsigned long at;
 static unsigned seed, life_seed = 20250101;
 static uint64_t epoch_seen;
 static uint32_t validity_acked;
+/* What was durable when the store failed, by the operation that made it so; -2: it did not fail. */
+static int undone_to;
 
 #define SEEN_MAX 200
 static struct seen {
@@ -319,10 +322,11 @@ static void operate(int n)
 
 /* ---- lives ---- */
 
-static bool open_as(bool rebuild)
+static bool open_as(bool rebuild, bool after_failure)
 {
 	struct store_options o = {
 		.dir = dir,
+		.after_failure = after_failure,
 		.checkpoint_interval = 3600,
 		.body_budget = 64 << 20,
 		.segment_bytes = 32 << 10,
@@ -336,7 +340,7 @@ static bool open_as(bool rebuild)
 
 	seen_n = 0;
 	s = store_open(loop, &o, &error);
-	if (!s && !io_fault_is_cut() && strcmp(what, "EIO") && strcmp(what, "ENOSPC"))
+	if (!s && !io_fault_is_cut() && strncmp(what, "EIO", 3) && strncmp(what, "ENOSPC", 6))
 		broken("the-store-opens-after-any-crash", buf_addc(&error, 0) ? "" : error.data);
 	buf_free(&error);
 	return s;
@@ -344,7 +348,7 @@ static bool open_as(bool rebuild)
 
 static bool open_store(void)
 {
-	return open_as(false);
+	return open_as(false, false);
 }
 
 static uint64_t stat_number(const char *key)
@@ -412,14 +416,57 @@ static void live(int n)
 			broken("every-waiter-is-answered", "a waiter was left");
 }
 
+static void note_failure(void)
+{
+	uint64_t durable = store_durable(s);
+
+	if (!store_failed(s))
+		return;
+	for (undone_to = ops_n - 1; undone_to >= 0 && ops[undone_to].w.lsn > durable; undone_to--)
+		;
+}
+
+/* Memory goes back to what was durable, no less and no more: who waited was told so. */
+static void check_undone(void)
+{
+	char *now;
+
+	if (undone_to == -2)
+		return;
+	now = state();
+	if (undone_to >= 0 ? strcmp(now, ops[undone_to].state) : strstr(now, "account") != NULL)
+		broken("a-failed-batch-is-undone", "the state is not what was durable");
+	free(now);
+}
+
+/* The role that is started again shows what is durable and takes nothing. */
+static void look_only(void)
+{
+	struct account *a;
+
+	if (undone_to == -2 || !open_as(false, true))
+		return;
+	check_undone();
+	if (!store_failed(s) || store_admits(s, 1) != EIO)
+		broken("a-failed-store-takes-nothing", "mail is admitted");
+	if (account_open(s, STR("alice"), false, &a) == 1 &&
+		(!mailbox_create(a, STR("new"), 0, NULL) || errno != EIO))
+		broken("a-failed-store-takes-nothing", "a mailbox was made");
+	close_store();
+}
+
 static void life(int n)
 {
+	look_only();
 	if (!open_store())
 		return;
+	check_undone();
+	undone_to = -2;
 	if (stat_number("epoch ") <= epoch_seen)
 		broken("every-life-has-a-new-epoch", "the epoch was not raised");
 	epoch_seen = stat_number("epoch ");
 	live(n);
+	note_failure();
 	close_store();
 }
 
@@ -534,7 +581,7 @@ static char *state_of_log(void)
 	if (access(path, F_OK))
 		return NULL;
 	snprintf(path, sizeof(path), "%s/log", dir);
-	if (access(path, F_OK) || !open_as(true))
+	if (access(path, F_OK) || !open_as(true, false))
 		return NULL;
 	text = state();
 	if (stat_number("\ndamaged "))
@@ -644,6 +691,7 @@ static void begin(void)
 	loop = loop_new();
 	seed = life_seed;
 	epoch_seen = validity_acked = 0;
+	undone_to = -2;
 	io_fault_begin(dir);
 }
 
@@ -704,14 +752,23 @@ static void kill_and_cut(unsigned long first, unsigned long n, bool torn, uint64
 	end();
 }
 
-static void failing(unsigned long n, int error)
+/* all: the disk stays like that until the store was closed. */
+static void failing(unsigned long n, int error, bool all)
 {
 	begin();
 	at = n;
 	what = error == EIO ? "EIO" : "ENOSPC";
-	io_fault_fail(n, error);
-	lives();
-	io_fault_end();
+	if (all)
+		io_fault_fail_from(n, error);
+	else
+		io_fault_fail(n, error);
+	for (int left = 50; left; left = left == 50 ? 40 : left == 40 ? 10 : 0) {
+		life(left);
+		if (io_fault_calls() >= n)
+			io_fault_fail(0, 0);
+	}
+	/* What a sync was said to have brought to the disk is there, or it is not. */
+	io_fault_restore();
 	what = "recovery after a failed call";
 	look(false, n);
 	end();
@@ -763,8 +820,10 @@ int main(int argc, char **argv)
 			cut(n, false, 0);
 			cut(n, true, 0);
 		} else {
-			failing(n, EIO);
-			failing(n, ENOSPC);
+			failing(n, EIO, false);
+			failing(n, EIO, true);
+			failing(n, ENOSPC, false);
+			failing(n, ENOSPC, true);
 		}
 	}
 	printf("ok: %s at every %lu. of %lu calls\n", argv[1], step, calls);

@@ -50,7 +50,7 @@ def test_the_suite_notices_a_safety_that_is_gone(mutant, tmp_path):
     # The way of a cut depends on which thread comes first: several rounds, the first red one counts.
     for first in range(1, 10):
         code, text = run(program, *{"model": (first, 6, 300), "random": ("random", 1000 * first, 200),
-                                    None: ("cut", first, 0, 9)}[by(mutant)])
+                                    "failing": ("fail", first, 0, 9), None: ("cut", first, 0, 9)}[by(mutant)])
         if code:
             break
     assert code == 1 and re.match("INVARIANT|DIFFERS|.*Sanitizer", text, re.S), \
