@@ -642,6 +642,8 @@ int recover(struct store *s, struct buf *error)
 	s->next_lsn = r.expect;
 	s->durable = r.expect - 1;
 	s->epoch = r.epoch + 1;
+	if (s->readonly) /* or a batch that is only passed over would get a successor */
+		return 0;
 	if (!write_epoch(s))
 		return 0;
 	buf_addv(error, "log: cannot write: ", strerror(errno), NULL);
