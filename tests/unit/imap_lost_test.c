@@ -79,6 +79,11 @@ int io_direct(int fd, bool on)
 	return -1;
 }
 
+ssize_t io_pread_disk(int fd, void *p, size_t n, uint64_t offset)
+{
+	return pread(fd, p, n, (off_t)offset);
+}
+
 int io_fallocate(int fd, uint64_t size)
 {
 	return ftruncate(fd, (off_t)size);
