@@ -22,7 +22,7 @@ def build(target, own, top=TOP, sources=()):
     return target
 
 
-POWER = ("tests/power/power.c",)
+POWER = ("tests/power/power.c", "tests/power/state.c")
 MODEL = ("tests/model/model.c", "tests/model/mailbox_model.c", "tests/model/compare.c",
          "tests/model/session.c")
 

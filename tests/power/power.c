@@ -30,9 +30,10 @@
 #include "core/lib/loop.h"
 #include "core/store/store.h"
 #include "tests/fault/io_fault.h"
+#include "tests/power/power.h"
 
 #define OPS_MAX 400
-#define KV_SPACE 3
+#define LARGE (60u * 1024)
 
 struct op {
 	struct store_waiter w;
@@ -54,14 +55,7 @@ static uint32_t validity_acked;
 static int undone_to;
 static bool look_at_log = true; /* and compare what it gives without a checkpoint */
 
-#define SEEN_MAX 200
-static struct seen {
-	uint64_t id;
-	uint32_t uidnext;
-} seen[SEEN_MAX];
-static size_t seen_n;
-
-static void broken(const char *invariant, const char *detail)
+void broken(const char *invariant, const char *detail)
 {
 	printf("INVARIANT %s: broken by %s at call %lu of life %u: %s\n", invariant, what, at, life_seed,
 		detail);
@@ -76,98 +70,6 @@ static unsigned chance(unsigned n)
 	return seed % n;
 }
 
-/* ---- the visible state as text ---- */
-
-static void add_message(struct buf *b, const struct mailbox *m, const struct message *msg)
-{
-	buf_adds(b, "  uid ");
-	buf_addu(b, msg->uid);
-	buf_adds(b, " flags ");
-	buf_addu(b, msg->flags);
-	buf_adds(b, " modseq ");
-	buf_addu(b, msg->modseq);
-	for (unsigned i = 0; i < 64; i++)
-		if (msg->keywords >> i & 1) {
-			buf_addc(b, ' ');
-			buf_addstr(b, mailbox_keyword_name(m, i));
-		}
-	buf_adds(b, " text ");
-	if (message_read(s, msg, 0, msg->size, b))
-		buf_adds(b, "UNREADABLE");
-	buf_addc(b, '\n');
-}
-
-/* Within a life numbers only grow; what a crash may take back is judged by the snapshots. */
-static void note_uidnext(const struct mailbox *m)
-{
-	size_t i;
-
-	for (i = 0; i < seen_n && seen[i].id != mailbox_id(m); i++)
-		;
-	if (i == SEEN_MAX)
-		return;
-	if (i == seen_n)
-		seen[seen_n++] = (struct seen){mailbox_id(m), 0};
-	if (mailbox_uidnext(m) < seen[i].uidnext)
-		broken("uids-are-never-reused", "UIDNEXT went back");
-	seen[i].uidnext = mailbox_uidnext(m);
-}
-
-static void add_mailbox(struct buf *b, const struct mailbox *m)
-{
-	struct message msg;
-
-	note_uidnext(m);
-
-	buf_adds(b, " mailbox ");
-	buf_addstr(b, mailbox_name(m));
-	buf_adds(b, mailbox_exists(m) ? " id " : " absent ");
-	buf_addu(b, mailbox_id(m));
-	buf_adds(b, mailbox_subscribed(m) ? " subscribed" : "");
-	buf_adds(b, " uidvalidity ");
-	buf_addu(b, mailbox_uidvalidity(m));
-	buf_adds(b, " uidnext ");
-	buf_addu(b, mailbox_uidnext(m));
-	buf_adds(b, " modseq ");
-	buf_addu(b, mailbox_highestmodseq(m));
-	buf_adds(b, " unseen ");
-	buf_addu(b, mailbox_unseen(m));
-	buf_addc(b, '\n');
-	for (uint32_t uid = 1; uid < mailbox_uidnext(m); uid++)
-		if (mailbox_message(m, uid, &msg) == 1)
-			add_message(b, m, &msg);
-}
-
-#define LARGE (60u * 1024)
-#define ACCOUNTS 6
-static const char *const names[ACCOUNTS] = {"alice", "bob", "carol", "dora", "emil", "fritz"};
-
-#define KEYS 5
-static const char *const keys[KEYS] = {"last", "one", "two", "three", "four"};
-
-static char *state(void)
-{
-	struct buf b = {0};
-	struct account *a;
-
-	for (int i = 0; i < ACCOUNTS; i++) {
-		if (account_open(s, str_from(names[i]), false, &a) != 1)
-			continue;
-		buf_addv(&b, "account ", names[i], " modseq ", NULL);
-		buf_addu(&b, account_modseq(a));
-		buf_addc(&b, '\n');
-		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
-			add_mailbox(&b, account_mailbox(a, j));
-	}
-	for (int i = 0; i < KEYS; i++) {
-		buf_addv(&b, keys[i], " ", NULL);
-		store_kv_get(s, KV_SPACE, str_from(keys[i]), &b, NULL);
-		buf_addc(&b, '\n');
-	}
-	buf_addc(&b, 0);
-	return b.data + b.off;
-}
-
 /* ---- operations ---- */
 
 static void acked(struct store_waiter *w, int error)
@@ -180,7 +82,7 @@ static struct account *account(int i)
 {
 	struct account *a;
 
-	return account_open(s, str_from(names[i]), true, &a) == 1 ? a : NULL;
+	return account_open(s, str_from(power_accounts[i]), true, &a) == 1 ? a : NULL;
 }
 
 static struct mailbox *any_mailbox(struct account *a)
@@ -317,7 +219,7 @@ static void operate(int n)
 	snprintf(text, sizeof(text), "%d", n);
 	store_kv_put(s, KV_SPACE, STR("last"), str_from(text), NULL);
 	if (!chance(4))
-		store_kv_put(s, KV_SPACE, str_from(keys[1 + chance(KEYS - 1)]), chance(3) ? str_from(text) : STR_NULL,
+		store_kv_put(s, KV_SPACE, str_from(power_keys[1 + chance(KEYS - 1)]), chance(3) ? str_from(text) : STR_NULL,
 			NULL);
 }
 
@@ -339,7 +241,7 @@ static bool open_as(bool rebuild, bool after_failure)
 	};
 	struct buf error = {0};
 
-	seen_n = 0;
+	state_forget();
 	s = store_open(loop, &o, &error);
 	if (!s && !io_fault_is_cut() && strncmp(what, "EIO", 3) && strncmp(what, "ENOSPC", 6))
 		broken("the-store-opens-after-any-crash", buf_addc(&error, 0) ? "" : error.data);
@@ -385,7 +287,7 @@ static void one_operation(void)
 	if (!chance(15))
 		store_checkpoint_begin(s);
 	op->w.done = acked;
-	op->state = state();
+	op->state = state_of(s);
 	store_wait(s, &op->w, store_last_lsn(s));
 }
 
@@ -434,7 +336,7 @@ static void check_undone(void)
 
 	if (undone_to == -2)
 		return;
-	now = state();
+	now = state_of(s);
 	if (undone_to >= 0 ? strcmp(now, ops[undone_to].state) : strstr(now, "account") != NULL)
 		broken("a-failed-batch-is-undone", "the state is not what was durable");
 	free(now);
@@ -483,52 +385,9 @@ static int last_acked(void)
 	return last;
 }
 
-static uint32_t highest_validity(void)
-{
-	uint32_t highest = 0;
-	struct account *a;
-
-	for (int i = 0; i < ACCOUNTS; i++) {
-		if (account_open(s, str_from(names[i]), false, &a) != 1)
-			continue;
-		for (uint32_t j = 0; j < account_mailbox_count(a); j++)
-			if (mailbox_uidvalidity(account_mailbox(a, j)) > highest)
-				highest = mailbox_uidvalidity(account_mailbox(a, j));
-	}
-	return highest;
-}
-
-static uint32_t validity_in(const char *text)
-{
-	uint32_t highest = 0, v;
-
-	while ((text = strstr(text, " uidvalidity "))) {
-		text += 13;
-		v = (uint32_t)strtoul(text, NULL, 10);
-		if (v > highest)
-			highest = v;
-	}
-	return highest;
-}
-
-/* Highest UID and MODSEQ a state names for a mailbox id. */
-static void numbers_in(const char *text, uint64_t id, uint32_t *uidnext_r)
-{
-	char key[40];
-	const char *p;
-
-	*uidnext_r = 0;
-	snprintf(key, sizeof(key), " id %llu ", (unsigned long long)id);
-	p = strstr(text, key);
-	if (!p)
-		return;
-	p = strstr(p, " uidnext ");
-	*uidnext_r = (uint32_t)strtoul(p + 9, NULL, 10);
-}
-
 static void check_numbers(const char *acked_state)
 {
-	uint32_t before = highest_validity(), uidnext, first;
+	uint32_t before = state_highest_validity(s), uidnext, first;
 	struct account *a = account(0);
 	struct mailbox *m;
 	struct body *body;
@@ -539,7 +398,7 @@ static void check_numbers(const char *acked_state)
 	if (!m || mailbox_uidvalidity(m) <= before || mailbox_uidvalidity(m) <= validity_acked)
 		broken("uidvalidity-is-never-repeated", "a new mailbox has an old number");
 	m = mailbox_find(a, STR("INBOX"));
-	numbers_in(acked_state, mailbox_id(m), &uidnext);
+	uidnext = state_uidnext_in(acked_state, mailbox_id(m));
 	body = body_new(s);
 	buf_adds(body_buf(body), "Subject: after\r\n\r\n");
 	body_finish(body);
@@ -553,7 +412,7 @@ static void check_numbers(const char *acked_state)
 static void check_state(void)
 {
 	int last = last_acked(), found = -1;
-	char *now = state();
+	char *now = state_of(s);
 
 	for (int i = ops_n - 1; i >= 0 && found < 0; i--)
 		if (!strcmp(ops[i].state, now))
@@ -574,7 +433,7 @@ static void check_state(void)
 }
 
 /* What the log alone gives, whatever the checkpoint says; nothing is changed.  NULL: no spool yet. */
-static char *state_of_log(void)
+static char *log_state(void)
 {
 	char path[80], *text;
 
@@ -584,7 +443,7 @@ static char *state_of_log(void)
 	snprintf(path, sizeof(path), "%s/log", dir);
 	if (access(path, F_OK) || !open_as(true, false))
 		return NULL;
-	text = state();
+	text = state_of(s);
 	if (stat_number("\ndamaged "))
 		broken("a-crash-is-not-damage", "a rebuild reported damage");
 	close_store();
@@ -594,7 +453,7 @@ static char *state_of_log(void)
 /* What compaction left of the log gives back all of it. */
 static void check_rebuild(char *alone)
 {
-	char *now = state();
+	char *now = state_of(s);
 
 	if (alone && strcmp(now, alone)) {
 		if (getenv("POWER_VERBOSE"))
@@ -615,7 +474,7 @@ static unsigned large_messages(void)
 	struct account *a;
 
 	for (int k = 0; k < ACCOUNTS; k++) {
-		if (account_open(s, str_from(names[k]), false, &a) != 1)
+		if (account_open(s, str_from(power_accounts[k]), false, &a) != 1)
 			continue;
 		for (uint32_t j = 0; j < account_mailbox_count(a); j++) {
 			m = account_mailbox(a, j);
@@ -662,7 +521,7 @@ static void look(bool disturb_recovery, unsigned long n)
 			close_store();
 		io_fault_restore();
 	}
-	alone = look_at_log ? state_of_log() : NULL;
+	alone = look_at_log ? log_state() : NULL;
 	if (!open_store())
 		broken("the-store-opens-after-any-crash", "it does not");
 	if (stat_number("epoch ") <= epoch_seen && epoch_seen && last_acked() >= 0)
@@ -675,7 +534,7 @@ static void look(bool disturb_recovery, unsigned long n)
 		broken("no-file-is-left-over", "files and large messages differ");
 	check_numbers(last_acked() < 0 ? "" : ops[last_acked()].state);
 	close_store();
-	free(state_of_log()); /* nothing was left that a later start would take for damage */
+	free(log_state()); /* nothing was left that a later start would take for damage */
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -725,7 +584,7 @@ static void cut(unsigned long n, bool torn, uint64_t scatter)
 	io_fault_cut(n, torn);
 	lives();
 	if (last_acked() >= 0)
-		validity_acked = validity_in(ops[last_acked()].state);
+		validity_acked = state_validity_in(ops[last_acked()].state);
 	io_fault_scatter(scatter);
 	io_fault_restore();
 	what = torn ? "recovery after torn cut" : "recovery after cut";
@@ -746,7 +605,7 @@ static void kill_and_cut(unsigned long first, unsigned long n, bool torn, uint64
 	io_fault_cut(n, torn);
 	life(40);
 	if (last_acked() >= 0)
-		validity_acked = validity_in(ops[last_acked()].state);
+		validity_acked = state_validity_in(ops[last_acked()].state);
 	io_fault_scatter(scatter);
 	io_fault_restore();
 	look(true, n);
