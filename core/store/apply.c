@@ -397,6 +397,25 @@ static int redo_account(struct store *s, const struct record *r)
 	return 0;
 }
 
+/* The index is damaged: the mailbox is closed until a repair makes it anew from the log, and all others
+ * go on.  What its messages refer to must stay until then: rather counted once too often. */
+static int close_mailbox(struct mailbox *m)
+{
+	struct store *s = m->account->store;
+
+	if (errno != EBADMSG && errno != ENOENT && errno != ENOTSUP && errno != EIO)
+		return -1;
+	index_free(m);
+	m->index_bad = true;
+	for (size_t i = 0; i < s->images.n; i++) {
+		if (s->images.v[i].flags & MESSAGE_EXPUNGED)
+			continue;
+		blob_ref_id(s, s->images.v[i].blob);
+		blob_ref_id(s, s->images.v[i].prefix);
+	}
+	return 0;
+}
+
 static int redo_messages(struct store *s, const struct record *r)
 {
 	struct message msg;
@@ -423,7 +442,7 @@ static int redo_messages(struct store *s, const struct record *r)
 		if (vec_push(&s->images, msg))
 			return -1;
 	}
-	return messages_apply(m, s->images.v, s->images.n);
+	return messages_apply(m, s->images.v, s->images.n) ? close_mailbox(m) : 0;
 }
 
 static int place_new(struct store *s, uint64_t id, const struct record_blob *r, struct segment *g,
