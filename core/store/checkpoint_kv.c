@@ -151,11 +151,12 @@ static int load_generation(struct store *s, uint64_t number, uint16_t class, int
 {
 	struct generation *g = generation_open(dir, number, class, &s->key, error);
 	char name[GENERATION_NAME_SIZE];
+	uint64_t at = 0;
 
 	if (!g)
 		return -1;
 	s->generations.v[s->generations.n++] = g;
-	if (class != GENERATION_KEPT || !generation_verify(g))
+	if (class != GENERATION_KEPT || !generation_next_damage(g, &at))
 		return 0;
 	generation_name(name, number, class);
 	return checkpoint_unreadable(error, "kv/", name);

@@ -236,13 +236,15 @@ int generation_each(const struct generation *g, int (*each)(void *arg, uint16_t 
 	return answer;
 }
 
-int generation_verify(const struct generation *g)
+int generation_next_damage(const struct generation *g, uint64_t *at)
 {
-	struct reader r = {.g = g, .page = UINT64_MAX};
+	struct reader r = {.g = g};
 
-	for (uint64_t page = 0; page * GENERATION_PAGE < g->size; page++)
-		if (read_page(&r, page))
-			return -1;
+	for (*at -= *at % GENERATION_PAGE; *at < g->size; *at += GENERATION_PAGE) {
+		r.page = UINT64_MAX;
+		if (read_page(&r, *at / GENERATION_PAGE))
+			return 1;
+	}
 	return 0;
 }
 

@@ -43,10 +43,10 @@ void generation_name(char name[GENERATION_NAME_SIZE], uint64_t number, unsigned 
 /* Opens and verifies the tail, the page checksums and the header.  NULL: one line in error. */
 struct generation *generation_open(int dirfd, uint64_t number, unsigned class,
 	const struct format_key *k, struct buf *error);
+/* Moves *at to the first byte of the next page at or after it that does not match its CRC, or cannot
+ * be read.  1 (errno says which: EPROTO damaged) / 0: all that follows is good. */
+int generation_next_damage(const struct generation *g, uint64_t *at);
 void generation_free(struct generation **g);
-
-/* Reads it all and compares the checksums.  0 / -1 + errno: EPROTO damaged. */
-int generation_verify(const struct generation *g);
 
 struct generation_value {
 	uint64_t lsn;

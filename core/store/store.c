@@ -171,7 +171,8 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 		if (s->readonly)
 			return refuse(error, dir, "spool", "missing: this is no spool");
 		if (log_used(s))
-			return refuse(error, dir, "spool", "missing, but there is a log; put it back");
+			return refuse(error, dir, "spool",
+				"missing, but there is a log; put it back, or satchel fsck --repair");
 		return create_identity(s) ? refuse(error, dir, "spool", strerror(errno)) : 0;
 	}
 	answer = spool_read(buf_str(&b), &s->key, &version);
@@ -179,7 +180,7 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 	if (answer < 0)
 		return refuse(error, dir, "spool",
 			"written by a newer version of this program; not touched");
-	return answer ? 0 : refuse(error, dir, "spool", "damaged; restore it from a backup");
+	return answer ? 0 : refuse(error, dir, "spool", "damaged; satchel fsck --repair makes it anew");
 }
 
 static struct store *alloc_store(struct loop *l, const struct store_options *o)

@@ -58,18 +58,24 @@ static bool in_log(const struct fsck *f, uint64_t lsn)
 
 /* ---- messages ---- */
 
-static bool known_bad(const struct fsck *f, uint64_t id)
+/* Is the copy of it that counts one of those that the log's reader found damaged? */
+static bool known_bad(const struct compare *c, uint64_t id)
 {
+	const struct fsck *f = c->f;
+	const struct blob *b = id && f->bad.n ? blob_find(c->state, id) : NULL;
 	size_t lo = 0, hi = f->bad.n, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (f->bad.v[mid] < id)
+		if (f->bad.v[mid].id < id)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < f->bad.n && f->bad.v[lo] == id;
+	for (; b && b->segment && lo < f->bad.n && f->bad.v[lo].id == id; lo++)
+		if (f->bad.v[lo].segment == b->segment->first && f->bad.v[lo].at == b->offset)
+			return true;
+	return false;
 }
 
 static void read_message(struct compare *c, const struct mailbox *m, const struct message *msg)
@@ -77,7 +83,7 @@ static void read_message(struct compare *c, const struct mailbox *m, const struc
 	struct mime_summary summary;
 	int bad;
 
-	if (known_bad(c->f, msg->blob) || (msg->prefix && known_bad(c->f, msg->prefix))) {
+	if (known_bad(c, msg->blob) || known_bad(c, msg->prefix)) {
 		say(c, FSCK_MESSAGE, m, msg->uid, "its bytes are damaged");
 		return;
 	}
@@ -120,7 +126,7 @@ static void compare_message(struct compare *c, const struct mailbox *m, const st
 
 	c->f->messages++;
 	read_message(c, m, msg);
-	if (!in_log(c->f, msg->lsn))
+	if (!c->f->complete && !in_log(c->f, msg->lsn))
 		return;
 	compare_references(c, m, msg->uid, msg->blob);
 	compare_references(c, m, msg->uid, msg->prefix);
@@ -204,6 +210,9 @@ static int compare_mailbox(struct compare *c, struct mailbox *m)
 		say(c, FSCK_INDEX, m, 0, "is not in the log by this name");
 	else if (n && c->f->complete && !same_mailbox(m, n))
 		say(c, FSCK_INDEX, m, 0, "numbers differ from the log");
+	fsck_index_file(c->f, m);
+	if (m->index_bad)
+		return 0;
 	if (compare_messages(c, m, n))
 		return -1;
 	return n && c->f->complete ? missing_messages(c, m, n) : 0;
@@ -367,6 +376,23 @@ static int compare_keys(struct compare *c)
 	return 0;
 }
 
+/* ---- segments: what compaction goes by ---- */
+
+static void compare_segments(struct compare *c)
+{
+	char name[8 + SEGMENT_NAME_SIZE] = "log/";
+	const struct segment *g, *h;
+
+	for (size_t i = 0; c->f->complete && i < c->state->segments.n; i++) {
+		g = c->state->segments.v[i];
+		h = segment_find(c->log, g->first);
+		if (!h || (g->live == h->live && g->blobs == h->blobs))
+			continue;
+		segment_name(name + 4, g->first);
+		fsck_report(c->f, FSCK_MAP, name, 0, "the bytes in it that are of use are not counted right");
+	}
+}
+
 /* ---- both ---- */
 
 static struct store *look(struct fsck *f, struct loop *l, bool rebuild)
@@ -395,8 +421,9 @@ int fsck_compare(struct fsck *f)
 	if (c.state)
 		c.log = look(f, l, true);
 	if (c.state && c.log) {
-		answer = fsck_large(f, c.state) || compare_accounts(&c) || accounts_in_log(&c) ||
-			compare_keys(&c) ? -1 : 0;
+		answer = fsck_large(f, c.state) || fsck_files(f, c.state) || compare_accounts(&c) ||
+			accounts_in_log(&c) || compare_keys(&c) ? -1 : 0;
+		compare_segments(&c);
 	}
 	store_close(&c.log);
 	store_close(&c.state);

@@ -17,7 +17,8 @@
 #include "core/store/io.h"
 #include "core/store/large.h"
 
-enum { CLEAN = 0, FOUND = 1, USAGE = 2 };
+/* As those of fsck(8). */
+enum { CLEAN = 0, MENDED = 1, LEFT = 4, FAILED = 8, USAGE = 16 };
 
 static int complain(const char *what, const char *which)
 {
@@ -26,7 +27,7 @@ static int complain(const char *what, const char *which)
 	buf_addv(&b, "satchel fsck: ", what, which, "\n", NULL);
 	file_write_all(STDERR_FILENO, buf_str(&b));
 	buf_free(&b);
-	return FOUND;
+	return FAILED;
 }
 
 /* ---- identity ---- */
@@ -169,8 +170,6 @@ static int rebuild(struct fsck *f)
 
 static int repair(struct fsck *f)
 {
-	if (f->refused || (!f->damage && !f->found[FSCK_ORPHAN]))
-		return 0;
 	if (keep_ranges(f))
 		return complain("lost: ", strerror(errno)), -1;
 	if (!f->rebuild && !f->found[FSCK_TAIL] && !f->found[FSCK_ORPHAN])
@@ -180,10 +179,28 @@ static int repair(struct fsck *f)
 
 /* ---- all of it ---- */
 
+/* Files under the names of others make everything behind them look lost: first things first. */
+static int own_names(struct fsck *f)
+{
+	if (fsck_names(f))
+		return complain("log: ", strerror(errno)), -1;
+	if (!f->swapped.n || !f->repair)
+		return f->swapped.n ? 1 : 0;
+	if (fsck_rename(f))
+		return complain("log: names: ", strerror(errno)), -1;
+	return 0;
+}
+
+/* 0; -1: it could not be read, and it has been said why. */
 static int check(struct fsck *f)
 {
+	int answer;
+
 	if (!identity(f))
 		return 0;
+	answer = own_names(f);
+	if (answer)
+		return answer < 0 ? -1 : 0;
 	if (fsck_log(f))
 		return complain("log: ", strerror(errno)), -1;
 	if (!f->refused && fsck_compare(f))
@@ -198,6 +215,7 @@ static void forget(struct fsck *f)
 	free(f->spans.v);
 	free(f->ranges.v);
 	free(f->bad.v);
+	free(f->swapped.v);
 	if (f->logfd >= 0)
 		close(f->logfd);
 	if (f->dirfd >= 0)
@@ -215,32 +233,73 @@ static int lock(const struct fsck *f)
 	return -2;
 }
 
-static int run(struct fsck *f)
+static int open_dirs(struct fsck *f)
 {
-	int fd, answer;
-
 	f->dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dirfd < 0)
 		return complain(f->dir, ": no such spool");
 	f->logfd = openat(f->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->logfd < 0)
-		return complain(f->dir, "/log: not there; this is no spool");
+	return f->logfd < 0 ? complain(f->dir, "/log: not there; this is no spool") : CLEAN;
+}
+
+/* A whole check, in silence: is anything left? */
+static int what_is_left(const struct fsck *before)
+{
+	struct fsck *f = calloc(1, sizeof(*f));
+	int status = FAILED;
+
+	if (!f)
+		return FAILED;
+	f->dir = before->dir;
+	f->dirfd = f->logfd = -1;
+	f->silent = true;
+	if (!open_dirs(f) && !check(f))
+		status = f->damage ? LEFT : MENDED;
+	forget(f);
+	free(f);
+	return status;
+}
+
+static int end(struct fsck *f)
+{
+	int status;
+
+	if (!f->damage && !f->found[FSCK_ORPHAN])
+		return CLEAN;
+	if (!f->repair || f->refused) {
+		if (f->rebuild || f->found[FSCK_SWAPPED] || f->found[FSCK_IDENTITY])
+			file_write_all(STDOUT_FILENO, STR("satchel fsck --repair mends this\n"));
+		return f->damage ? LEFT : CLEAN;
+	}
+	if (repair(f))
+		return FAILED;
+	if (!f->damage)
+		return CLEAN;
+	status = what_is_left(f);
+	/* A place that is known to be damaged is none the better for it. */
+	if (status == MENDED && (f->gone || (f->gaps && f->rebuild)))
+		status = LEFT;
+	file_write_all(STDOUT_FILENO, status == MENDED ? STR("repaired\n") :
+		STR("repaired what can be repaired; the rest must come from a backup\n"));
+	return status;
+}
+
+static int run(struct fsck *f)
+{
+	int fd, status = open_dirs(f);
+
+	if (status)
+		return status;
 	fd = lock(f);
 	if (fd == -2)
 		return complain(f->dir, ": a server has this spool open; stop it first");
-	answer = check(f);
+	status = check(f);
 	if (fd >= 0)
 		close(fd);
-	if (answer)
-		return FOUND;
+	if (status)
+		return FAILED;
 	fsck_summary(f);
-	if (f->repair && !f->refused && repair(f))
-		return FOUND;
-	if (f->repair && f->damage && !f->refused)
-		file_write_all(STDOUT_FILENO, STR("repaired what can be repaired\n"));
-	else if (f->rebuild)
-		file_write_all(STDOUT_FILENO, STR("satchel fsck --repair makes the files anew from the log\n"));
-	return f->damage ? FOUND : CLEAN;
+	return end(f);
 }
 
 static int fsck_cli(const char *data, int argc, char **argv)
@@ -249,7 +308,7 @@ static int fsck_cli(const char *data, int argc, char **argv)
 	int status = USAGE;
 
 	if (!f)
-		return FOUND;
+		return FAILED;
 	f->dir = data;
 	f->dirfd = f->logfd = -1;
 	f->terminal = isatty(STDERR_FILENO);

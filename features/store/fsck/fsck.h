@@ -5,7 +5,7 @@
 /*
  * `satchel fsck`.  The log is the truth: it is read first, byte by byte (log.c); then the state that
  * a start would give (checkpoint and redo of the rest) is compared with the state that the log alone
- * gives (compare.c), and every message is read.
+ * gives (compare.c), every message is read, and every byte of the checkpoint's files (files.c).
  */
 
 #include "core/store/scan.h"
@@ -13,7 +13,8 @@
 
 enum fsck_kind {
 	FSCK_IDENTITY, FSCK_HEADER, FSCK_SWAPPED, FSCK_BATCH, FSCK_CHAIN, FSCK_MISSING, FSCK_RECORD, FSCK_BODY,
-	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_KEY, FSCK_MESSAGE, FSCK_LARGE, FSCK_ORPHAN, FSCK_NEWER, FSCK_KINDS
+	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_MAP, FSCK_KEY, FSCK_MESSAGE, FSCK_LARGE, FSCK_ORPHAN, FSCK_NEWER,
+	FSCK_KINDS
 };
 
 struct fsck_range {
@@ -22,7 +23,7 @@ struct fsck_range {
 
 struct fsck {
 	const char *dir;
-	bool explain, repair, terminal;
+	bool explain, repair, terminal, silent;
 	int dirfd, logfd;
 	struct format_key key;
 	struct buf out;      /* report; flushed by lines */
@@ -33,21 +34,31 @@ struct fsck {
 	unsigned known;      /* damage whose bytes are in lost/ already */
 	bool rebuild;        /* the checkpoint's files are not what the log says */
 	bool refused;        /* of a newer version: hands off */
+	bool gone;           /* records that no checkpoint holds cannot be read */
+	bool gaps;           /* nor can some that one holds */
 	struct {
 		struct fsck_range *v;
 		size_t n, cap;
 	} ranges;            /* damaged bytes of the log */
 	struct {
-		uint64_t *v;
+		struct fsck_bad {
+			uint64_t id, segment, at;
+		} *v;
 		size_t n, cap;
-	} bad;               /* ids of damaged blobs, ascending */
+	} bad;               /* copies of blobs that are damaged, by id */
+	struct {
+		struct fsck_name {
+			uint64_t named, right;
+		} *v;
+		size_t n, cap;
+	} swapped;           /* segments under the name of others */
 
 	/* the log */
 	struct {
 		uint64_t *v;
 		size_t n, cap;
 	} segments;          /* by first LSN */
-	bool complete;       /* from LSN 1 on, without a gap */
+	bool complete;       /* whole, but for segments that compaction removed: it gives back all */
 	struct {
 		struct fsck_span {
 			uint64_t first, end;
@@ -82,5 +93,16 @@ int fsck_log(struct fsck *f);
 int fsck_large(struct fsck *f, struct store *state);
 /* Opens the spool twice and compares.  0 / -1 + errno. */
 int fsck_compare(struct fsck *f);
+/* The checkpoint's files of a store that is open, whether it needs them or not.  0 / -1 + errno. */
+int fsck_files(struct fsck *f, struct store *s);
+/* A mailbox's index file: what reading its messages does not reach. */
+void fsck_index_file(struct fsck *f, const struct mailbox *m);
+
+/* ---- swapped.c ---- */
+
+/* Notes segments whose header says another name.  0 / -1 + errno. */
+int fsck_names(struct fsck *f);
+/* Gives them their own names.  0 / -1 + errno. */
+int fsck_rename(struct fsck *f);
 
 #endif

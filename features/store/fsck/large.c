@@ -42,6 +42,7 @@ static int look_at(struct fsck *f, struct store *state, const char *name)
 	char path[8 + LARGE_NAME_SIZE] = "large/";
 	uint64_t id = 0, size = 0, offset;
 	const struct blob *b = NULL;
+	struct fsck_bad bad;
 	int good;
 
 	memcpy(path + 6, name, strlen(name) + 1);
@@ -52,6 +53,7 @@ static int look_at(struct fsck *f, struct store *state, const char *name)
 		return 0;
 	}
 	f->blobs++;
+	bad = (struct fsck_bad){id, b->segment ? b->segment->first : 0, b->offset};
 	good = large_verify(state->largefd, &f->key, id, &size, &offset);
 	if (good == 1 && size == b->body_len)
 		return 0;
@@ -62,7 +64,7 @@ static int look_at(struct fsck *f, struct store *state, const char *name)
 	else
 		fsck_report(f, FSCK_LARGE, path, offset, good ? "not as long as its record says" :
 			offset ? "bytes do not match their checksum" : "the header is damaged");
-	return vec_push(&f->bad, id);
+	return vec_push(&f->bad, bad);
 }
 
 static int by_number(const void *a, const void *b)

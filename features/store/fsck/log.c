@@ -54,24 +54,23 @@ static void bad_record(struct walk *w, uint64_t at, uint64_t lsn, unsigned type,
 	fsck_report_log(w->f, FSCK_RECORD, w->segment, at, 0, words(w, "record ", lsn, " of type ", type, what));
 }
 
-static void look_at_blob(struct walk *w, uint64_t at, const struct batch_header *h, const struct record *r)
+/* A blob where it was first written, or where compaction moved it. */
+static bool blob_good(struct walk *w, uint64_t at, const struct batch_header *h, const struct record *r)
 {
-	uint64_t bodies = at + batch_bodies_at(h);
-	uint64_t id = r->lsn;
+	uint64_t bodies = at + batch_bodies_at(h), id = r->lsn;
 	struct record_blob b;
 	struct bad_blob bad;
 
-	if (r->type == RECORD_LARGE ? record_read_move(r->payload, &id, &b) : record_read_blob(r->payload, &b)) {
-		bad_record(w, at, r->lsn, r->type, ": not readable");
-		return;
-	}
+	if (r->type == RECORD_BLOB ? record_read_blob(r->payload, &b) : record_read_move(r->payload, &id, &b))
+		return false;
 	w->f->blobs++;
 	if (scan_blob(&w->src, bodies, &b) == 1)
-		return;
+		return true;
 	bad = (struct bad_blob){id, w->segment, bodies + b.offset,
 		format_align(b.summary_len, 8) + record_blob_bytes(&b)};
 	if (vec_push(&w->bad, bad))
 		w->text.failed = true;
+	return true;
 }
 
 static bool messages_good(struct walk *w, const struct record *r)
@@ -105,8 +104,10 @@ static void look_at_record(struct walk *w, uint64_t at, const struct batch_heade
 		good = messages_good(w, r);
 	else if (r->type == RECORD_KV && (good = !record_read_kv(r->payload, &kv)))
 		w->f->spaces[kv.space / 8] |= (unsigned char)(1 << kv.space % 8);
-	else if (r->type == RECORD_BLOB || r->type == RECORD_LARGE)
-		look_at_blob(w, at, h, r);
+	else if (r->type == RECORD_BLOB || r->type == RECORD_MOVE || r->type == RECORD_LARGE)
+		good = blob_good(w, at, h, r);
+	else if (r->type == RECORD_MARK || r->type == RECORD_EPOCH)
+		good = r->payload.len >= (r->type == RECORD_MARK ? 16 : 24);
 	if (!good)
 		bad_record(w, at, r->lsn, r->type, ": not readable");
 }
@@ -138,7 +139,7 @@ static void settle_bodies(struct walk *w, bool tail)
 		b = &w->bad.v[i];
 		fsck_report_log(w->f, tail ? FSCK_TAIL : FSCK_BODY, b->segment, b->at, b->n,
 			words(w, "blob ", b->id, ", ", b->n, " bytes do not match their checksum"));
-		if (!tail && vec_push(&w->f->bad, b->id))
+		if (!tail && vec_push(&w->f->bad, ((struct fsck_bad){b->id, b->segment, b->at})))
 			w->text.failed = true;
 	}
 	w->bad.n = 0;
@@ -164,9 +165,10 @@ static void look_at_gap(struct walk *w, uint64_t at, const struct batch_header *
 {
 	uint64_t from = w->expect ? w->expect : 1;
 
-	w->f->complete = false;
 	if (at == SEGMENT_HEADER_SIZE && h->first <= w->checkpoint + 1)
 		return;
+	w->f->complete = false;
+	w->f->gone = true;
 	fsck_report_log(w->f, FSCK_MISSING, w->segment, at, 0,
 		words(w, "records ", from, " to ", h->first - 1, " before this place are missing"));
 }
@@ -187,6 +189,8 @@ static int take_batch(struct walk *w, uint64_t at, const struct batch_header *h,
 	bool damaged = w->open.n;
 
 	if (damaged) {
+		w->f->gaps = true;
+		w->f->gone |= h->first > w->checkpoint + 1;
 		settle_range(w, w->expect ? w->expect : 1, h->first);
 		w->f->complete = false;
 	} else if (h->first != (w->expect ? w->expect : 1)) {
@@ -260,9 +264,6 @@ static void look_at_header(struct walk *w)
 		fsck_report_log(w->f, FSCK_NEWER, w->segment, 0, 0, "written by a newer version");
 	else if (!good)
 		fsck_report_log(w->f, FSCK_HEADER, w->segment, 0, 0, "the header is damaged");
-	else if (first != w->segment)
-		fsck_report_log(w->f, FSCK_SWAPPED, w->segment, 0, 0,
-			words(w, "holds the segment that begins with record ", first, ", not ", w->segment, ""));
 }
 
 static int walk_segment(struct walk *w, uint64_t first)
@@ -346,7 +347,7 @@ int fsck_log(struct fsck *f)
 	settle_bodies(&w, !(w.last.flags & BATCH_CLEAN_END) && w.expect > w.checkpoint);
 	settle_range(&w, 0, 0);
 	if (f->bad.n)
-		qsort(f->bad.v, f->bad.n, sizeof(*f->bad.v), by_number);
+		qsort(f->bad.v, f->bad.n, sizeof(*f->bad.v), by_number); /* the id comes first */
 	if (w.text.failed)
 		answer = -1;
 	free(w.bad.v);

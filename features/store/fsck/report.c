@@ -18,11 +18,11 @@ static const struct {
 		"The segments name it too: --repair writes the file anew from them.", false},
 	[FSCK_HEADER] = {"segment header", "The first 512 bytes of a segment are for people and tools; no "
 		"mail is lost. Segments are never rewritten, so this stays.", false},
-	[FSCK_SWAPPED] = {"swapped", "The file holds the records of another segment than its name says. Give "
-		"it its own name back; --repair does not rename.", false},
+	[FSCK_SWAPPED] = {"swapped", "The file holds the records of another segment than its name says, so the "
+		"server does not start. Nothing is lost: --repair gives it its own name.", false},
 	[FSCK_BATCH] = {"batch", "A batch of records cannot be read as a whole. Records in it that are good "
-		"are used, the others are lost: restore what they named from a backup. --repair copies "
-		"the bytes to lost/.", false},
+		"are used, the others are lost: restore what they named from a backup, unless a checkpoint "
+		"holds it. --repair copies the bytes to lost/.", false},
 	[FSCK_CHAIN] = {"chain", "A batch does not follow the one before it. Records between them are lost, "
 		"or a file of another time was put here.", false},
 	[FSCK_MISSING] = {"missing", "Segments that should be there are not, and no compaction removed them. "
@@ -38,6 +38,8 @@ static const struct {
 		"log says: --repair makes them anew from it.", true},
 	[FSCK_INDEX] = {"index", "A mailbox differs from what the log says about it. --repair makes all "
 		"index files anew from the log.", true},
+	[FSCK_MAP] = {"map", "The blob map, which says where in the log each message's bytes stand, is damaged or "
+		"differs from the log. Messages may be unreadable until --repair makes it anew.", true},
 	[FSCK_KEY] = {"key", "An entry of the key-value files differs from what the log says. --repair makes "
 		"them anew from the log.", true},
 	[FSCK_MESSAGE] = {"message", "A message of this mailbox cannot be read. Restore it from a backup, or "
@@ -54,7 +56,8 @@ static void flush(struct fsck *f)
 {
 	if (f->terminal)
 		file_write_all(STDERR_FILENO, STR("\r\x1b[K"));
-	file_write_all(STDOUT_FILENO, buf_str(&f->out));
+	if (!f->silent)
+		file_write_all(STDOUT_FILENO, buf_str(&f->out));
 	buf_clear(&f->out);
 }
 
