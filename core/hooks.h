@@ -38,6 +38,7 @@ struct confine;
 struct confine_call;
 struct preface;
 struct sockaddr_storage;
+struct transport;
 
 enum hook_result {
 	HOOK_PASS, /* nothing to say: ask the next feature */
@@ -147,6 +148,10 @@ struct feature {
 	enum hook_result (*sasl_bind)(bool plus, struct str message, const struct sasl_bindings *there,
 		struct str *name_r, struct str *data_r);
 
+	/* ---- the gate ---- */
+	/* How connections are encrypted (core/server/transport.h); one feature has it at most. */
+	const struct transport *transport;
+
 	/* ---- the mail role ---- */
 	/* Bytes of state per session, zeroed, found with feature_slot(). */
 	size_t session_size;
@@ -211,6 +216,13 @@ struct feature {
 	 * in p->out (imap_tagged() ends it).  args stands after the name. */
 	enum hook_result (*imap_gate)(struct prelogin *p, struct str tag, struct str name,
 		struct cursor args);
+
+	/* ---- LMTP, in the gate ---- */
+	/* Appends "250-EXTENSION" lines to the answer to LHLO. */
+	void (*lmtp_lhlo)(struct prelogin *p, struct buf *out);
+	/* A command before the first MAIL that core does not know; c stands after `verb`.  DONE:
+	 * answered in p->out. */
+	enum hook_result (*lmtp_gate)(struct prelogin *p, struct str verb, struct cursor c);
 };
 
 /* All compiled features, sorted by name. */

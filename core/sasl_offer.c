@@ -35,7 +35,8 @@ enum sasl_offer sasl_offer_find(const struct prelogin *p, struct str name)
 				continue;
 			if (m->external && !p->certificate)
 				return SASL_OFFER_UNKNOWN;
-			return p->secure || !m->plaintext ? SASL_OFFER_YES : SASL_OFFER_SECURE;
+			return !p->must_encrypt && (p->secure || !m->plaintext) ? SASL_OFFER_YES
+										 : SASL_OFFER_SECURE;
 		}
 	}
 	return SASL_OFFER_UNKNOWN;

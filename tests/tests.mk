@@ -12,9 +12,12 @@ fuzz-cc := $(HOSTCLANG)
 fuzz-flags := -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 lib-src := $(filter-out $(main-src),$(SRC))
-unit-src := $(sort $(wildcard tests/unit/*_test.c) $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/*_test.c)))
+# A feature may name tests that need a part of it that was left out (feature.mk): tests-without.
+unit-src := $(filter-out $(tests-without),$(sort $(wildcard tests/unit/*_test.c) \
+	$(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/*_test.c))))
 thread-src := $(filter %_thread_test.c,$(unit-src))
-fuzz-src := $(sort $(wildcard tests/fuzz/fuzz_*.c) $(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/fuzz_*.c)))
+fuzz-src := $(filter-out $(tests-without),$(sort $(wildcard tests/fuzz/fuzz_*.c) \
+	$(foreach d,$(FEATURE_DIRS),$(wildcard $(d)/fuzz_*.c))))
 
 # $(1) flavour
 define flavour

@@ -53,23 +53,25 @@ bool imap_has_rev2(void)
 	return true;
 }
 
-static void add_table(struct buf *out, const struct imap_capability *table, enum imap_state state)
+static void add_table(struct buf *out, const struct imap_capability *table, unsigned states)
 {
 	for (const struct imap_capability *c = table; c && c->name; c++) {
-		if (c->states & state)
+		if (c->states & states)
 			buf_addv(out, " ", c->name, NULL);
 	}
 }
 
 void imap_add_capabilities(struct buf *out, enum imap_state state, const struct prelogin *p)
 {
+	unsigned states = state | (p && p->may_encrypt ? IMAP_MAY_ENCRYPT : 0);
+
 	buf_adds(out, "IMAP4rev1");
 	if (imap_has_rev2())
 		buf_adds(out, " IMAP4rev2");
-	add_table(out, core_capabilities, state);
-	add_table(out, imap_message_capabilities, state);
+	add_table(out, core_capabilities, states);
+	add_table(out, imap_message_capabilities, states);
 	FEATURE_EACH (f)
-		add_table(out, f->imap_capabilities, state);
+		add_table(out, f->imap_capabilities, states);
 	if (state == IMAP_NOT_AUTHENTICATED) {
 		sasl_offer_add(p, " AUTH=", out); /* RFC 9051 6.2.2 */
 		if (!p->secure)

@@ -23,7 +23,8 @@
 #include "core/session.h"
 #include "core/store/view.h"
 
-enum imap_state { IMAP_NOT_AUTHENTICATED = 1, IMAP_AUTHENTICATED = 2, IMAP_SELECTED = 4, IMAP_LOGOUT = 8 };
+enum imap_state { IMAP_NOT_AUTHENTICATED = 1, IMAP_AUTHENTICATED = 2, IMAP_SELECTED = 4, IMAP_LOGOUT = 8,
+	IMAP_MAY_ENCRYPT = 16 /* before login, where encryption can be had: a bit for capabilities */ };
 #define IMAP_LOGGED_IN (IMAP_AUTHENTICATED | IMAP_SELECTED)
 #define IMAP_ANY (IMAP_NOT_AUTHENTICATED | IMAP_LOGGED_IN)
 

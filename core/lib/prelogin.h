@@ -17,6 +17,7 @@ enum prelogin_want {
 	PRELOGIN_READ,    /* needs more client bytes */
 	PRELOGIN_AUTH,    /* `auth` holds a request for auth; feed the answer with *_prelogin_auth() */
 	PRELOGIN_HANDOFF, /* pass the descriptor to mail with tag, lhlo and the unread bytes in `in` */
+	PRELOGIN_ENCRYPT, /* flush `out`, then begin to encrypt; the protocol starts over */
 	PRELOGIN_CLOSE,   /* flush `out`, then close */
 };
 
@@ -37,6 +38,8 @@ struct prelogin {
 	bool secure;          /* TLS, or a loopback/unix peer, or `plaintext: yes`: passwords may pass */
 	bool certificate;     /* the client showed a certificate that names somebody */
 	bool binding;         /* a SASL exchange can be bound to the TLS connection */
+	bool may_encrypt;     /* PRELOGIN_ENCRYPT can be had */
+	bool must_encrypt;    /* and nothing else before it */
 	/* set by the protocol */
 	enum prelogin_want want;
 	struct buf auth;      /* payload of SRV_AUTH_START or SRV_AUTH_STEP without the connection id */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/lmtp/command.h"
 
+#include "core/hooks.h"
+
 #define BYTES_PER_MB  1048576
 
 static const unsigned char letters[256] = {['a' ... 'z'] = 1, ['A' ... 'Z'] = 1};
@@ -146,9 +148,14 @@ int lmtp_add_local(struct buf *out, struct str local)
 	return out->failed ? -1 : 0;
 }
 
-void lmtp_add_lhlo(struct buf *out, const char *hostname)
+void lmtp_add_lhlo(struct buf *out, const char *hostname, struct prelogin *p)
 {
-	buf_addv(out, "250-", hostname, "\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+	buf_addv(out, "250-", hostname, "\r\n", NULL);
+	FEATURE_EACH (f) {
+		if (p && f->lmtp_lhlo)
+			f->lmtp_lhlo(p, out);
+	}
+	buf_addv(out, "250-PIPELINING\r\n250-8BITMIME\r\n"
 		"250-ENHANCEDSTATUSCODES\r\n250 SIZE ", NULL);
 	buf_addu(out, (uint64_t)CONFIG_MESSAGE_MAX_MB * BYTES_PER_MB);
 	buf_adds(out, "\r\n");

@@ -7,6 +7,8 @@
 #include "core/lib/buf.h"
 #include "core/lib/cursor.h"
 
+struct prelogin;
+
 /* RFC 5321 4.5.3.1.3 asks for 256; return paths rewritten on their way need more. */
 #define LMTP_PATH_MAX 1000
 /* RFC 2821 4.5.3.1.4 and the extensions ask for about 1000 in all. */
@@ -39,8 +41,8 @@ int lmtp_parse_param(struct cursor *c, struct str *key_r, struct str *value_r);
 /* Appends a local part without its quotes and backslashes. */
 int lmtp_add_local(struct buf *out, struct str local);
 
-/* The answer to LHLO. */
-void lmtp_add_lhlo(struct buf *out, const char *hostname);
+/* The answer to LHLO; p: in the gate, else NULL. */
+void lmtp_add_lhlo(struct buf *out, const char *hostname, struct prelogin *p);
 /* Answers NOOP, VRFY, HELP, HELO and unknown commands, which are the same in every state.
  * 0 answered, 1 it was an error, -1 not one of these. */
 int lmtp_answer_common(struct buf *out, enum lmtp_verb verb);

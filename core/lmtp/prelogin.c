@@ -2,6 +2,7 @@
 /* LMTP before the first MAIL, in the gate. */
 #include "core/lmtp/lmtp.h"
 
+#include "core/hooks.h"
 #include "core/lmtp/command.h"
 
 enum { GREETED = 1, SKIPPING = 2 }; /* bits of p->state: LHLO was said; in a line that is too long */
@@ -38,7 +39,19 @@ static void say_lhlo(struct prelogin *p, struct cursor *args)
 	buf_clear(&p->lhlo);
 	buf_addstr(&p->lhlo, name);
 	p->state |= GREETED;
-	lmtp_add_lhlo(&p->out, p->hostname);
+	lmtp_add_lhlo(&p->out, p->hostname, p);
+}
+
+static bool by_feature(struct prelogin *p, struct str line)
+{
+	struct cursor c = cursor_from(line);
+	struct str verb = cursor_take_until(&c, ' ');
+
+	FEATURE_EACH (f) {
+		if (f->lmtp_gate && f->lmtp_gate(p, verb, c) != HOOK_PASS)
+			return true;
+	}
+	return false;
 }
 
 static void command(struct prelogin *p, struct str line)
@@ -58,13 +71,17 @@ static void command(struct prelogin *p, struct str line)
 		p->want = PRELOGIN_CLOSE;
 		break;
 	case LMTP_MAIL:
-		wrong(p, "503 5.5.1 Say LHLO first");
+		/* RFC 3207 4 */
+		wrong(p, p->state & GREETED ? "530 5.7.0 Encrypt the connection first"
+					    : "503 5.5.1 Say LHLO first");
 		break;
 	case LMTP_RCPT:
 	case LMTP_DATA:
 		wrong(p, "503 5.5.1 Say MAIL first");
 		break;
 	default:
+		if (verb == LMTP_UNKNOWN && by_feature(p, line))
+			break;
 		if (lmtp_answer_common(&p->out, verb) > 0)
 			wrong(p, NULL);
 	}
@@ -97,7 +114,8 @@ void lmtp_prelogin_input(struct prelogin *p)
 			wrong(p, "500 5.5.2 Line too long");
 		} else if (!ended) {
 			return;
-		} else if (p->state & GREETED && lmtp_parse_verb(&c) == LMTP_MAIL) {
+		} else if (p->state & GREETED && lmtp_parse_verb(&c) == LMTP_MAIL &&
+			   !p->must_encrypt) {
 			p->want = PRELOGIN_HANDOFF;
 			return;
 		} else {

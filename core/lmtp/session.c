@@ -65,7 +65,7 @@ static void say_lhlo(struct lmtp_session *s, struct cursor *args)
 	buf_clear(&s->lhlo);
 	buf_addstr(&s->lhlo, name);
 	lmtp_transaction_reset(s); /* RFC 5321 4.1.4 */
-	lmtp_add_lhlo(&s->conn.out, s->base.mail->hostname);
+	lmtp_add_lhlo(&s->conn.out, s->base.mail->hostname, NULL);
 }
 
 static void run_command(struct lmtp_session *s, struct str line)

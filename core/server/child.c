@@ -46,6 +46,15 @@ static int take_control(struct srv_child *c, struct cursor payload)
 	return 0;
 }
 
+static int take_material(struct srv_child *c, struct cursor payload)
+{
+	struct str material = cursor_str(&payload, IPC_PAYLOAD_MAX);
+
+	if (payload.failed || !cursor_done(&payload) || !c->ops->material)
+		return -1;
+	return c->ops->material(c, material);
+}
+
 /* The master is trusted no more than it must be: its frames are checked like all others. */
 static int from_master(struct srv_child *c, uint16_t type, struct cursor payload, int fd)
 {
@@ -54,6 +63,8 @@ static int from_master(struct srv_child *c, uint16_t type, struct cursor payload
 	close_fd(fd);
 	if (fd >= 0)
 		return -1;
+	if (type == SRV_MATERIAL)
+		return take_material(c, payload);
 	if (type == SRV_CONTROL)
 		return take_control(c, payload);
 	if (type != SRV_DRAIN || !cursor_done(&payload))

@@ -22,8 +22,16 @@ struct srv_child *gate_child(struct gate *g)
 
 void gate_stop_if_drained(struct gate *g)
 {
-	if (g->draining && g->count == 0)
+	if (!g->draining || g->count)
+		return;
+	if (!g->n_relays) {
 		loop_stop(g->child.loop);
+	} else if (!g->retired) {
+		struct buf nothing = {0};
+
+		g->retired = true;
+		srv_child_send(&g->child, SRV_MASTER, SRV_RETIRED, &nothing, -1);
+	}
 }
 
 /* ---- other roles ---- */
@@ -82,11 +90,19 @@ static void gate_peer_down(struct srv_child *child, enum srv_role role)
 	}
 }
 
+static void drop_all(struct gate *g)
+{
+	for (size_t i = 0; i < g->slots.n; i++) {
+		if (g->slots.v[i].conn)
+			gate_conn_drop(g->slots.v[i].conn);
+	}
+}
+
 static void drain_over(struct loop_timer *t)
 {
 	struct gate *g = (struct gate *)((char *)t - offsetof(struct gate, drained));
 
-	loop_stop(g->child.loop);
+	drop_all(g);
 }
 
 static void gate_drain(struct srv_child *child)
@@ -104,6 +120,10 @@ static void gate_drain(struct srv_child *child)
 
 		if (!c || c->state == LAST || c->state == LINGERING)
 			continue;
+		if (c->state == HANDSHAKE) {
+			gate_conn_drop(c);
+			continue;
+		}
 		loop_timer_stop(&c->delay);
 		c->state = OPEN;
 		gate_say_bye(c, "shutting down");
@@ -112,7 +132,23 @@ static void gate_drain(struct srv_child *child)
 	gate_stop_if_drained(g);
 }
 
+static int gate_material(struct srv_child *child, struct str material)
+{
+	struct gate *g = (struct gate *)child;
+
+	if (!g->transport || g->transport->use(material))
+		return -1;
+	if (g->draining)
+		return 0;
+	if (!g->open) {
+		gate_open(g);
+		srv_child_ready(child);
+	}
+	return 0;
+}
+
 static const struct srv_child_ops gate_ops = {
+	.material = gate_material,
 	.message = gate_message,
 	.peer_down = gate_peer_down,
 	.drain = gate_drain,
@@ -127,6 +163,7 @@ struct gate *gate_new(struct loop *l, const struct srv_listeners *listeners)
 	if (!g)
 		return NULL;
 	srv_child_init(&g->child, l, SRV_GATE, &gate_ops);
+	g->transport = srv_transport();
 	g->drained.fire = drain_over;
 	if (gate_listen(g, listeners)) {
 		free(g);
@@ -142,10 +179,10 @@ void gate_free(struct gate **gate)
 	if (!g)
 		return;
 	g->draining = false;
-	for (size_t i = g->slots.n; i-- > 0;) {
-		if (g->slots.v[i].conn)
-			gate_conn_drop(g->slots.v[i].conn);
-	}
+	drop_all(g);
+	gate_relay_free_all(g);
+	if (g->transport)
+		g->transport->stop();
 	gate_close_listeners(g);
 	loop_timer_stop(&g->resume);
 	loop_timer_stop(&g->drained);
@@ -167,7 +204,11 @@ int srv_gate_run(int channel, const struct srv_listeners *listeners, int jail, i
 	srv_confine(SRV_GATE, -1, jail, master_pid);
 	srv_settings.prelogin_connections = srv_fit_descriptors("prelogin_connections",
 		srv_settings.prelogin_connections, OTHER_DESCRIPTORS + listeners->n);
-	srv_child_ready(&g->child);
+	/* With keys and certificates it begins when the master has sent them. */
+	if (!g->transport) {
+		gate_open(g);
+		srv_child_ready(&g->child);
+	}
 	rc = loop_run(l);
 	gate_free(&g);
 	loop_free(&l);

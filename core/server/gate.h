@@ -13,8 +13,9 @@ struct gate *gate_new(struct loop *l, const struct srv_listeners *listeners);
 void gate_free(struct gate **g);
 /* For srv_child_connect() and the like. */
 struct srv_child *gate_child(struct gate *g);
-/* Takes a connection (fd is owned) that came to the listener of this name. */
-void gate_take(struct gate *g, enum srv_service service, const char *listener, int fd);
+/* Takes a connection (fd is owned) that came to the listener of this name; encrypted: it begins with a
+ * handshake. */
+void gate_take(struct gate *g, enum srv_service service, bool encrypted, const char *listener, int fd);
 size_t gate_connections(const struct gate *g);
 
 #endif

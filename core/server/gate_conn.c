@@ -47,6 +47,9 @@ void gate_conn_drop(struct gate_conn *c)
 	loop_timer_stop(&c->timer);
 	loop_timer_stop(&c->delay);
 	gate_table_remove(g, c);
+	if (c->t)
+		g->transport->free(&c->t);
+	transport_info_free(&c->info);
 	buf_wipe(&c->p.in);
 	buf_free(&c->p.out);
 	buf_wipe(&c->p.auth);
@@ -68,7 +71,7 @@ void gate_say_bye(struct gate_conn *c, const char *why)
 
 static uint8_t flags_of(const struct gate_conn *c)
 {
-	return c->p.secure ? SRV_SECURE : 0;
+	return (uint8_t)((c->p.secure ? SRV_SECURE : 0) | (c->t ? SRV_TLS : 0));
 }
 
 void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data)
@@ -97,8 +100,10 @@ static int ask_auth(struct gate_conn *c)
 		buf_put8(&frame, (uint8_t)c->service);
 		buf_put8(&frame, flags_of(c));
 		buf_putstr(&frame, str_from(c->peer));
-		for (int i = 0; i < 4; i++) /* nothing of TLS */
-			buf_putstr(&frame, STR(""));
+		buf_putstr(&frame, buf_str(&c->info.version));
+		buf_putstr(&frame, buf_str(&c->info.certificate));
+		buf_putstr(&frame, buf_str(&c->info.exporter));
+		buf_putstr(&frame, buf_str(&c->info.endpoint));
 	}
 	buf_addstr(&frame, buf_str(&c->p.auth));
 	c->state = WAITING;
@@ -110,11 +115,32 @@ static int ask_auth(struct gate_conn *c)
 	return rc;
 }
 
+/* The descriptor for mail: the client's own, or one end of a relay, which begins.  -1: lost. */
+static int detach(struct gate_conn *c)
+{
+	struct transport_conn *t = c->t;
+	int fd = c->io.fd, pair[2];
+
+	if (t && socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair)) {
+		log_warning("no socket for a relay, connection lost", "peer", c->peer, NULL);
+		return -1;
+	}
+	loop_del(c->gate->child.loop, &c->io);
+	c->io.fd = -1;
+	if (!t)
+		return fd;
+	c->t = NULL;
+	if (gate_relay_start(c->gate, fd, t, pair[0]) == 0)
+		return pair[1];
+	close(pair[1]);
+	return -1;
+}
+
 /* Frees c in every case. */
 static void hand_off(struct gate_conn *c)
 {
 	struct buf frame = {0};
-	int fd = c->io.fd;
+	int fd;
 
 	buf_put8(&frame, (uint8_t)c->service);
 	buf_put8(&frame, flags_of(c));
@@ -123,9 +149,8 @@ static void hand_off(struct gate_conn *c)
 	buf_putstr(&frame, buf_str(&c->p.lhlo));
 	buf_putstr(&frame, str_from(c->peer));
 	buf_putstr(&frame, buf_str(&c->p.in));
-	loop_del(c->gate->child.loop, &c->io);
-	c->io.fd = -1;
-	if (srv_child_send(&c->gate->child, SRV_MAIL, SRV_HANDOFF, &frame, fd))
+	fd = detach(c);
+	if (fd >= 0 && srv_child_send(&c->gate->child, SRV_MAIL, SRV_HANDOFF, &frame, fd))
 		log_warning("hand-off failed, connection lost", "peer", c->peer, NULL);
 	buf_wipe(&frame);
 	gate_conn_drop(c);
@@ -137,15 +162,26 @@ static void finish(struct gate_conn *c)
 		c->state = LAST;
 		loop_timer_start(c->gate->child.loop, &c->timer, LINGER_MS);
 	}
-	if (c->p.out.len == 0 && c->state == LAST) {
+	if (gate_written(c) && c->state == LAST) {
 		c->state = LINGERING;
 		buf_clear(&c->p.in);
+		if (c->t) /* a courtesy: what the socket does not take is lost */
+			c->gate->transport->shutdown(c->t);
 		shutdown(c->io.fd, SHUT_WR);
 	}
 	gate_watch(c);
 }
 
-void gate_act(struct gate_conn *c)
+static void take_input(struct gate_conn *c)
+{
+	if (c->received > CONFIG_PRELOGIN_BYTES_MAX)
+		gate_say_bye(c, "too much without login");
+	else
+		c->protocol->input(&c->p);
+}
+
+/* True: more was read that was there already. */
+static bool act_once(struct gate_conn *c)
 {
 	bool full = c->p.want == PRELOGIN_READ && c->p.in.len >= c->p.in.max;
 
@@ -155,10 +191,16 @@ void gate_act(struct gate_conn *c)
 		gate_say_bye(c, "mail store is restarting, try again");
 	if (c->p.in.failed || c->p.out.failed || c->p.auth.failed || gate_write(c)) {
 		gate_conn_drop(c);
-		return;
+		return false;
 	}
 	switch (c->p.want) {
 	case PRELOGIN_READ:
+		/* No event tells of what was decrypted already. */
+		if (c->state == OPEN && gate_pending(c) && c->p.out.len < GATE_OUT_HIGH &&
+			gate_read(c) > 0) {
+			take_input(c);
+			return true;
+		}
 		buf_trim(&c->p.in);
 		gate_watch(c);
 		break;
@@ -170,15 +212,25 @@ void gate_act(struct gate_conn *c)
 		break;
 	case PRELOGIN_HANDOFF:
 		/* Answers to earlier commands leave first. */
-		if (c->p.out.len)
-			loop_set(c->gate->child.loop, &c->io, EPOLLOUT);
-		else
+		if (gate_written(c))
 			hand_off(c);
+		else
+			loop_set(c->gate->child.loop, &c->io, EPOLLOUT);
+		break;
+	case PRELOGIN_ENCRYPT:
+		gate_encrypt_start(c);
 		break;
 	case PRELOGIN_CLOSE:
 		finish(c);
 		break;
 	}
+	return false;
+}
+
+void gate_act(struct gate_conn *c)
+{
+	while (act_once(c))
+		;
 }
 
 /* ---- limits ---- */
@@ -237,14 +289,6 @@ static bool turn_away(struct gate_conn *c)
 
 /* ---- events ---- */
 
-static void take_input(struct gate_conn *c)
-{
-	if (c->received > CONFIG_PRELOGIN_BYTES_MAX)
-		gate_say_bye(c, "too much without login");
-	else
-		c->protocol->input(&c->p);
-}
-
 static void preface_came(struct gate_conn *c)
 {
 	int rc = gate_preface_read(c);
@@ -262,12 +306,16 @@ static void conn_ready(struct loop_fd *io, uint32_t events)
 	struct gate_conn *c = (struct gate_conn *)((char *)io - offsetof(struct gate_conn, io));
 
 	if (c->state == LINGERING) {
-		if (gate_discard(c))
+		if (gate_discard(io->fd))
 			gate_conn_drop(c);
 		return;
 	}
 	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
 		gate_conn_drop(c);
+		return;
+	}
+	if (c->state == HANDSHAKE) {
+		gate_encrypt_go_on(c);
 		return;
 	}
 	if (c->state == WAITING || c->state == DELAYED) {
@@ -300,7 +348,7 @@ static void conn_late(struct loop_timer *t)
 {
 	struct gate_conn *c = (struct gate_conn *)((char *)t - offsetof(struct gate_conn, timer));
 
-	if (c->state == LAST || c->state == LINGERING) {
+	if (c->state == LAST || c->state == LINGERING || c->state == HANDSHAKE) {
 		gate_conn_drop(c);
 		return;
 	}
@@ -344,10 +392,12 @@ void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a)
 	memcpy(c->peer, buf_str(&peer).p, peer.len);
 	c->peer[peer.len] = '\0';
 	buf_free(&peer);
-	c->p.secure = srv_address_is_local(a) || srv_settings.plaintext;
+	c->p.must_encrypt = c->gate->transport && c->gate->transport->required() &&
+		!srv_address_is_local(a);
+	c->p.secure = srv_address_is_local(a) || (srv_settings.plaintext && !c->p.must_encrypt);
 }
 
-static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int fd,
+static struct gate_conn *conn_new(struct gate *g, enum srv_service service, bool encrypted, int fd,
 	const struct sockaddr_storage *a)
 {
 	struct gate_conn *c = calloc(1, sizeof(*c));
@@ -361,6 +411,8 @@ static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int 
 	c->service = service;
 	c->protocol = service == SRV_IMAP ? &imap_protocol : &lmtp_protocol;
 	c->address = srv_address_key(a);
+	c->encrypted = encrypted;
+	c->p.may_encrypt = g->transport && !encrypted;
 	c->p.hostname = srv_hostname();
 	gate_set_peer(c, a);
 	/* Room for a line of the longest kind and what is pipelined behind it. */
@@ -375,14 +427,20 @@ static struct gate_conn *conn_new(struct gate *g, enum srv_service service, int 
 
 void gate_begin(struct gate_conn *c)
 {
-	log_debug("connection", "service", c->protocol->name, "peer", c->peer, NULL);
+	if (!c->t)
+		log_debug("connection", "service", c->protocol->name, "peer", c->peer, NULL);
+	if (c->encrypted && !c->t) {
+		gate_encrypt_begin(c);
+		return;
+	}
+	c->greeted = true;
 	c->protocol->greet(&c->p);
 	if (c->p.in.len) /* came with the preface */
 		c->protocol->input(&c->p);
 	gate_act(c);
 }
 
-void gate_take(struct gate *g, enum srv_service service, const char *listener, int fd)
+void gate_take(struct gate *g, enum srv_service service, bool encrypted, const char *listener, int fd)
 {
 	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(a);
@@ -390,7 +448,7 @@ void gate_take(struct gate *g, enum srv_service service, const char *listener, i
 
 	getpeername(fd, (struct sockaddr *)&a, &len);
 	make_room(g);
-	c = conn_new(g, service, fd, &a);
+	c = conn_new(g, service, encrypted, fd, &a);
 	if (!c || gate_table_add(g, c) || loop_add(g->child.loop, &c->io, 0)) {
 		if (c && c->id) {
 			gate_conn_drop(c);

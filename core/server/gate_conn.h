@@ -4,14 +4,16 @@
 
 /*
  * What the files of the gate share: gate.c (life, other roles), gate_conn.c (a connection from the
- * greeting to its hand-off or end), gate_table.c (finding and counting them), gate_io.c (bytes),
- * gate_preface.c (what a proxy says first), gate_listen.c (accepting).  Nobody else includes this.
+ * greeting to its hand-off or end), gate_encrypt.c (its handshake), gate_relay.c (an encrypted one
+ * after its hand-off), gate_table.c (finding and counting them), gate_io.c (bytes), gate_preface.c
+ * (what a proxy says first), gate_listen.c (accepting).  Nobody else includes this.
  */
 
 #include <sys/socket.h>
 
 #include "core/lib/prelogin.h"
 #include "core/server/gate.h"
+#include "core/server/transport.h"
 
 struct feature;
 
@@ -30,6 +32,7 @@ struct gate_protocol {
 
 enum conn_state {
 	OPEN,
+	HANDSHAKE, /* of its encryption */
 	WAITING,   /* for auth's answer */
 	DELAYED,   /* a refusal that is told later */
 	LAST,      /* only its last words are still to be written */
@@ -45,6 +48,8 @@ struct gate_conn {
 	const struct feature *preface; /* reads what stands before the first byte; NULL: nothing */
 	const struct gate_protocol *protocol;
 	struct prelogin p;
+	struct transport_conn *t; /* NULL: not encrypted, or no byte of the handshake has come */
+	struct transport_info info;
 	enum srv_service service;
 	enum conn_state state;
 	enum prelogin_auth refusal; /* while DELAYED */
@@ -52,8 +57,11 @@ struct gate_conn {
 	uint64_t id, address;
 	uint64_t received; /* bytes */
 	unsigned failures;
-	bool exchange; /* auth keeps something for this connection */
-	bool heard;    /* it has sent something */
+	bool exchange;  /* auth keeps something for this connection */
+	bool heard;     /* it has sent something */
+	bool encrypted; /* from its first byte, or since the client asked for it */
+	bool greeted;
+	bool blocked;   /* encrypted bytes wait for the socket */
 	char peer[64];
 	unsigned char token[SRV_TOKEN_SIZE];
 };
@@ -62,8 +70,12 @@ struct gate_listener {
 	struct loop_fd io;
 	struct gate *gate;
 	enum srv_service service;
+	bool encrypted;
 	const char *name; /* as in the settings */
 };
+
+/* An encrypted connection that mail serves over a socket pair. */
+struct gate_relay;
 
 struct gate_slot {
 	struct gate_conn *conn; /* NULL: free */
@@ -77,6 +89,9 @@ struct gate_age {
 
 struct gate {
 	struct srv_child child;
+	const struct transport *transport; /* NULL: none is compiled in */
+	struct gate_relay *relays;
+	size_t n_relays;
 	struct gate_listener *listeners;
 	size_t n_listeners;
 	struct {
@@ -90,12 +105,13 @@ struct gate {
 	uint32_t turn; /* the high half of ids, so that an old answer meets nobody */
 	struct loop_timer resume, drained;
 	uint64_t refusals, refusal_logged; /* since the last line, and when that was */
-	bool draining;
+	bool draining, open, retired; /* open: it accepts */
 };
 
 /* ---- gate.c ---- */
 
-/* Ends the gate if it drains and this was the last connection. */
+/* If it drains and this was the last connection: ends the gate, or tells the master that only relays
+ * are left. */
 void gate_stop_if_drained(struct gate *g);
 
 /* ---- gate_table.c ---- */
@@ -122,7 +138,11 @@ int gate_write(struct gate_conn *c);
 /* Reads once into p.in.  1 something came, 0 not now, -1 the end. */
 int gate_read(struct gate_conn *c);
 /* Reads and forgets.  0, or -1: the end. */
-int gate_discard(struct gate_conn *c);
+int gate_discard(int fd);
+/* True if bytes of the client were decrypted and not yet read. */
+bool gate_pending(const struct gate_conn *c);
+/* True if all of p.out has left. */
+bool gate_written(const struct gate_conn *c);
 /* Has the loop report what the connection waits for. */
 void gate_watch(struct gate_conn *c);
 
@@ -144,6 +164,22 @@ void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a);
 /* Has the protocol greet, or read what came already; c may be gone afterwards. */
 void gate_begin(struct gate_conn *c);
 
+/* ---- gate_encrypt.c ---- */
+
+/* Waits for the client's handshake, or begins with what came of it already. */
+void gate_encrypt_begin(struct gate_conn *c);
+/* The protocol wants PRELOGIN_ENCRYPT and its answer may still have to leave. */
+void gate_encrypt_start(struct gate_conn *c);
+/* Goes on with the handshake; c may be gone afterwards. */
+void gate_encrypt_go_on(struct gate_conn *c);
+
+/* ---- gate_relay.c ---- */
+
+/* Begins to carry bytes between the client (fd and t, both are taken) and mail (mail_fd, taken too).
+ * 0, or -1: all three are gone. */
+int gate_relay_start(struct gate *g, int fd, struct transport_conn *t, int mail_fd);
+void gate_relay_free_all(struct gate *g);
+
 /* ---- gate_preface.c ---- */
 
 /* Asks the features whether something comes first.  0, or -1: it is not welcome. */
@@ -154,8 +190,9 @@ int gate_preface_read(struct gate_conn *c);
 
 /* ---- gate_listen.c ---- */
 
-/* Begins to accept.  0 / -1 ENOMEM. */
+/* Watches the listeners; gate_open() begins to accept.  0 / -1 ENOMEM. */
 int gate_listen(struct gate *g, const struct srv_listeners *listeners);
+void gate_open(struct gate *g);
 void gate_close_listeners(struct gate *g);
 
 #endif

@@ -40,7 +40,7 @@ static void listener_ready(struct loop_fd *io, uint32_t events)
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			gate_take(l->gate, l->service, l->name, fd);
+			gate_take(l->gate, l->service, l->encrypted, l->name, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -68,10 +68,17 @@ int gate_listen(struct gate *g, const struct srv_listeners *listeners)
 		one->gate = g;
 		one->service = listeners->v[i].service;
 		one->name = listeners->v[i].name;
-		if (loop_add(g->child.loop, &one->io, EPOLLIN))
+		one->encrypted = listeners->v[i].encrypted;
+		if (loop_add(g->child.loop, &one->io, 0))
 			one->io.fd = -1;
 	}
 	return 0;
+}
+
+void gate_open(struct gate *g)
+{
+	g->open = true;
+	listen_all(g, true);
 }
 
 void gate_close_listeners(struct gate *g)

@@ -12,18 +12,24 @@
 #include <unistd.h>
 
 #include "core/lib/vec.h"
+#include "core/server/transport.h"
 
 #define FIRST_INHERITED 3 /* sd_listen_fds(3) */
 #define LISTENERS_MAX   48
 
-static const char *service_key(enum srv_service s)
-{
-	return s == SRV_IMAP ? "imap_listen" : "lmtp_listen";
-}
+/* A setting that names listeners, and what they are for. */
+struct place {
+	enum srv_service service;
+	bool encrypted;
+	const char *key, *names;
+};
 
-static int add(struct srv_listeners *l, int fd, enum srv_service service, struct str name)
+static int add(struct srv_listeners *l, int fd, const struct place *place, struct str name)
 {
-	struct srv_listener one = {.fd = fd, .service = service, .name = strndup(name.p, name.len)};
+	struct srv_listener one = {.fd = fd,
+		.service = place->service,
+		.encrypted = place->encrypted,
+		.name = strndup(name.p, name.len)};
 
 	if (one.name && l->n < LISTENERS_MAX && vec_push(l, one) == 0)
 		return 0;
@@ -33,11 +39,12 @@ static int add(struct srv_listeners *l, int fd, enum srv_service service, struct
 	return -1;
 }
 
-static const struct srv_listener *find(const struct srv_listeners *l, enum srv_service service,
+static const struct srv_listener *find(const struct srv_listeners *l, const struct place *place,
 	struct str name)
 {
 	for (size_t i = 0; l && i < l->n; i++) {
-		if (l->v[i].service == service && str_eq(str_from(l->v[i].name), name))
+		if (l->v[i].service == place->service && l->v[i].encrypted == place->encrypted &&
+			str_eq(str_from(l->v[i].name), name))
 			return &l->v[i];
 	}
 	return NULL;
@@ -132,30 +139,29 @@ static const char *reason(int error)
 }
 
 static int listen_all(struct srv_listeners *l, const struct srv_listeners *old,
-	enum srv_service service, const char *names, struct buf *error_r)
+	const struct place *place, struct buf *error_r)
 {
-	struct str rest = str_from(names), name;
+	struct str rest = str_from(place->names), name;
 
 	while (str_word(&rest, " \t,", &name)) {
-		const struct srv_listener *same = find(old, service, name);
+		const struct srv_listener *same = find(old, place, name);
 		int fd;
 
-		if (find(l, service, name))
+		if (find(l, place, name))
 			continue;
 		fd = same ? fcntl(same->fd, F_DUPFD_CLOEXEC, 0) : open_listener(name);
 		if (fd >= 0 && same) /* the backlog may have changed */
 			listen(fd, (int)srv_settings.listen_backlog);
-		if (fd >= 0 && add(l, fd, service, name) == 0)
+		if (fd >= 0 && add(l, fd, place, name) == 0)
 			continue;
 		buf_addstr(error_r, name);
-		buf_addv(error_r, ": ", reason(errno), "; choose another with ", service_key(service),
-			"\n", NULL);
+		buf_addv(error_r, ": ", reason(errno), "; choose another with ", place->key, "\n", NULL);
 		return -1;
 	}
 	return 0;
 }
 
-/* Named by LISTEN_FDNAMES ("imap:lmtp"); names of socket units may go on after the service's. */
+/* Named by LISTEN_FDNAMES ("imap:imaps:lmtp:lmtps"); names of socket units may go on after the service's. */
 static int take_inherited(struct srv_listeners *l, uint64_t count)
 {
 	const char *env = getenv("LISTEN_FDNAMES");
@@ -163,14 +169,16 @@ static int take_inherited(struct srv_listeners *l, uint64_t count)
 
 	for (uint64_t i = 0; i < count; i++) {
 		int fd = (int)(FIRST_INHERITED + i);
-		bool lmtp;
+		struct place place = {.service = SRV_IMAP};
 
 		if (!str_word(&rest, ":", &name))
 			name = STR("imap");
-		lmtp = str_istarts(name, STR("lmtp"));
+		if (str_istarts(name, STR("lmtp")))
+			place.service = SRV_LMTP;
+		place.encrypted = srv_transport() && name.len > 4 && (name.p[4] | 32) == 's';
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		if (add(l, fd, lmtp ? SRV_LMTP : SRV_IMAP, name))
+		if (add(l, fd, &place, name))
 			return -1;
 		l->v[l->n - 1].inherited = true;
 	}
@@ -188,14 +196,41 @@ static uint64_t inherited_count(void)
 	return count;
 }
 
+static struct place place_of(const struct srv_listener *l)
+{
+	return (struct place){.service = l->service, .encrypted = l->encrypted};
+}
+
 static int copy_inherited(struct srv_listeners *l, const struct srv_listeners *old)
 {
 	for (size_t i = 0; i < old->n; i++) {
 		int fd = fcntl(old->v[i].fd, F_DUPFD_CLOEXEC, 0);
+		struct place place = place_of(&old->v[i]);
 
-		if (fd < 0 || add(l, fd, old->v[i].service, str_from(old->v[i].name)))
+		if (fd < 0 || add(l, fd, &place, str_from(old->v[i].name)))
 			return -1;
 		l->v[l->n - 1].inherited = true;
+	}
+	return 0;
+}
+
+static int listen_by_settings(struct srv_listeners *l, const struct srv_listeners *old,
+	struct buf *error_r)
+{
+	const struct transport *tr = srv_transport();
+	const struct transport_listen *t = tr ? tr->listen : NULL;
+	struct place imap = {SRV_IMAP, false, "imap_listen", srv_settings.imap_listen};
+	struct place lmtp = {SRV_LMTP, false, "lmtp_listen", srv_settings.lmtp_listen};
+
+	if (ENABLE_IMAP && listen_all(l, old, &imap, error_r))
+		return -1;
+	if (ENABLE_LMTP && listen_all(l, old, &lmtp, error_r))
+		return -1;
+	for (; t && t->key; t++) {
+		struct place place = {t->service, true, t->key, *t->names};
+
+		if (listen_all(l, old, &place, error_r))
+			return -1;
 	}
 	return 0;
 }
@@ -206,17 +241,12 @@ int srv_listen(struct srv_listeners *l, const struct srv_listeners *old, struct 
 	int rc;
 
 	*l = (struct srv_listeners){0};
-	if (old && old->n && old->v[0].inherited) {
+	if (old && old->n && old->v[0].inherited)
 		rc = copy_inherited(l, old);
-	} else if (inherited) {
+	else if (inherited)
 		rc = take_inherited(l, inherited);
-	} else {
-		rc = 0;
-		if (ENABLE_IMAP)
-			rc = listen_all(l, old, SRV_IMAP, srv_settings.imap_listen, error_r);
-		if (ENABLE_LMTP && rc == 0)
-			rc = listen_all(l, old, SRV_LMTP, srv_settings.lmtp_listen, error_r);
-	}
+	else
+		rc = listen_by_settings(l, old, error_r);
 	if (rc == 0)
 		return 0;
 	if (!error_r->len)
@@ -229,10 +259,11 @@ void srv_listeners_close(struct srv_listeners *l, const struct srv_listeners *ke
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct srv_listener *one = &l->v[i];
+		struct place place = place_of(one);
 
 		close(one->fd);
 		if (strchr(one->name, '/') && !one->inherited &&
-			!find(keep, one->service, str_from(one->name)))
+			!find(keep, &place, str_from(one->name)))
 			unlink(one->name);
 		free(one->name);
 	}

@@ -14,7 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/hooks.h"
 #include "core/lib/log.h"
+#include "core/server/transport.h"
 
 #define BACKOFF_FIRST 100   /* ms */
 #define BACKOFF_MAX   10000
@@ -37,6 +39,13 @@ struct role {
 	struct loop_timer mute; /* its channel is closed, and it is still there */
 };
 
+/* A gate that only relays the sessions it has; its successor serves. */
+struct retired {
+	struct retired *next;
+	pid_t pid;
+	int channel; /* held open, and never read: without it the gate would end */
+};
+
 struct request { /* forwarded to mail */
 	struct request *next;
 	uint64_t id;
@@ -49,6 +58,7 @@ static struct master {
 	struct srv_control *control;
 	struct role role[SRV_ROLES];
 	struct request *requests;
+	struct retired *retired;
 	struct loop_fd signals;
 	struct loop_timer gate_late, all_late;
 	int data_fd, jail_fd, status;
@@ -116,6 +126,35 @@ static void introduce(struct role *r)
 	}
 }
 
+/* ---- keys and certificates ---- */
+
+static void log_lines(struct str lines)
+{
+	struct cursor c = cursor_from(lines);
+	bool ended;
+
+	while (!cursor_done(&c))
+		log_error(log_str(cursor_take_line(&c, &ended)), NULL);
+}
+
+/* A new gate waits for it; one that cannot have it is killed, and another tried later. */
+static void equip(struct role *gate)
+{
+	struct buf material = {0}, errors = {0};
+
+	if (!srv_transport())
+		return;
+	if (srv_material_load(m.data_fd, &material, &errors) ||
+		srv_material_send(&gate->ipc, buf_str(&material))) {
+		log_lines(buf_str(&errors));
+		kill(gate->pid, SIGKILL);
+	}
+	buf_wipe(&material);
+	buf_free(&errors);
+}
+
+/* ---- children, again ---- */
+
 static void start_later(struct role *r)
 {
 	log_info("role is started again", "role", srv_role_names[r->role], "in_ms",
@@ -149,6 +188,8 @@ static void role_start(struct role *r)
 	if (ipc_start(&r->ipc, m.loop, fd[0]))
 		die("cannot watch a role", NULL);
 	introduce(r);
+	if (r->role == SRV_GATE)
+		equip(r);
 }
 
 static void restart_fire(struct loop_timer *t)
@@ -187,7 +228,8 @@ static void stop_if_all_gone(void)
 		if (m.role[i].pid)
 			return;
 	}
-	loop_stop(m.loop);
+	if (!m.retired)
+		loop_stop(m.loop);
 }
 
 static void drain_role(struct role *r)
@@ -220,6 +262,8 @@ static void kill_all(struct loop_timer *t)
 		log_error("role does not end, killed", "role", srv_role_names[i], NULL);
 		kill(m.role[i].pid, SIGKILL);
 	}
+	for (struct retired *one = m.retired; one; one = one->next)
+		kill(one->pid, SIGKILL);
 }
 
 static void stop(int status)
@@ -301,6 +345,33 @@ static int take_ready(struct role *r, struct cursor payload)
 	return 0;
 }
 
+/* A drained gate goes on with the sessions that it relays; they end when mail ends them. */
+static int take_retired(struct role *r)
+{
+	struct retired *one;
+
+	if (r->role != SRV_GATE || (!m.stopping && !r->renewing))
+		return -1;
+	if (m.stopping) {
+		loop_timer_stop(&m.gate_late);
+		drain_rest(NULL);
+		return 0;
+	}
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return -1;
+	one->pid = r->pid;
+	one->channel = fcntl(r->ipc.io.fd, F_DUPFD_CLOEXEC, 0);
+	one->next = m.retired;
+	m.retired = one;
+	ipc_close(&r->ipc);
+	r->pid = 0;
+	r->ready = false;
+	r->backoff = BACKOFF_FIRST;
+	role_start(r);
+	return 0;
+}
+
 static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, int fd)
 {
 	struct role *r = of_ipc(ipc);
@@ -310,6 +381,8 @@ static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, 
 		close(fd);
 	else if (type == SRV_READY)
 		rc = take_ready(r, payload);
+	else if (type == SRV_RETIRED && cursor_done(&payload))
+		rc = take_retired(r);
 	else if (type == SRV_CONTROL_REPLY)
 		rc = take_reply(r, payload);
 	if (rc) {
@@ -399,12 +472,34 @@ static void role_gone(struct role *r, int status)
 	start_later(r);
 }
 
+/* False: none of the retired gates. */
+static bool retired_gone(pid_t pid)
+{
+	for (struct retired **p = &m.retired; *p; p = &(*p)->next) {
+		struct retired *one = *p;
+
+		if (one->pid != pid)
+			continue;
+		*p = one->next;
+		if (one->channel >= 0)
+			close(one->channel);
+		free(one);
+		return true;
+	}
+	return false;
+}
+
 static void reap(void)
 {
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (retired_gone(pid)) {
+			if (m.stopping)
+				stop_if_all_gone();
+			continue;
+		}
 		for (int i = SRV_GATE; i < SRV_ROLES; i++) {
 			if (m.role[i].pid == pid)
 				role_gone(&m.role[i], status);
@@ -422,55 +517,6 @@ static void renew(struct role *r)
 	drain_role(r);
 }
 
-/* Settings that the gate alone reads. */
-static bool is_gates(struct str line)
-{
-	static const char *const keys[] = {"imap_listen:", "lmtp_listen:", "listen_backlog:",
-		"prelogin_", "login_failure_delay:", "plaintext:"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (str_istarts(line, str_from(keys[i])))
-			return true;
-	}
-	return false;
-}
-
-static void print_settings(struct buf *out)
-{
-	size_t n;
-	const struct setting *const *table = srv_settings_all(&n);
-
-	settings_print(table, n, out);
-}
-
-/* 0 nothing changed, 1 for the gate alone, 2 for all. */
-static int compare_settings(struct str before, struct str after)
-{
-	struct cursor a = cursor_from(before), b = cursor_from(after);
-	int changed = 0;
-	bool ended;
-
-	while (!cursor_done(&b)) {
-		struct str old = cursor_take_line(&a, &ended), fresh = cursor_take_line(&b, &ended);
-
-		if (str_eq(old, fresh))
-			continue;
-		if (!is_gates(fresh))
-			return 2;
-		changed = 1;
-	}
-	return changed;
-}
-
-static void log_lines(struct str lines)
-{
-	struct cursor c = cursor_from(lines);
-	bool ended;
-
-	while (!cursor_done(&c))
-		log_error(log_str(cursor_take_line(&c, &ended)), NULL);
-}
-
 /* The old listeners may only go when the new ones are there. */
 static int renew_listeners(struct buf *errors)
 {
@@ -483,48 +529,42 @@ static int renew_listeners(struct buf *errors)
 	return 0;
 }
 
-static void put_back(struct str settings)
-{
-	struct buf ignored = {0};
-	size_t n;
-	const struct setting *const *table = srv_settings_all(&n);
-
-	settings_parse(table, n, "", settings, &ignored);
-	buf_free(&ignored);
-}
-
 /* 0, or -1: errors has lines and everything is as before. */
 static int reload(struct buf *errors)
 {
-	struct buf before = {0}, after = {0};
+	struct buf before = {0}, after = {0}, material = {0};
 	char *data = strdup(srv_settings.data);
-	int rc = -1, changed;
+	enum srv_change changed;
+	int rc = -1;
 
-	print_settings(&before);
+	srv_settings_print(&before);
 	if (!data || srv_settings_load(m.file, m.data_option, errors))
 		goto free_texts;
 	if (strcmp(data, srv_settings.data)) {
 		buf_adds(errors, "data cannot change while the server runs\n");
-		put_back(buf_str(&before));
+		srv_settings_put_back(buf_str(&before));
 		goto free_texts;
 	}
-	print_settings(&after);
-	changed = compare_settings(buf_str(&before), buf_str(&after));
-	if (changed && renew_listeners(errors)) {
-		put_back(buf_str(&before));
+	srv_settings_print(&after);
+	changed = srv_settings_compare(buf_str(&before), buf_str(&after));
+	if (srv_material_load(m.data_fd, &material, errors) || (changed && renew_listeners(errors))) {
+		srv_settings_put_back(buf_str(&before));
 		goto free_texts;
 	}
 	srv_log_init("master");
 	log_info("settings read again", "changed", changed ? "yes" : "no", NULL);
 	if (changed)
 		renew(&m.role[SRV_GATE]);
-	if (changed == 2) {
+	else if (srv_transport() && m.role[SRV_GATE].pid)
+		srv_material_send(&m.role[SRV_GATE].ipc, buf_str(&material));
+	if (changed == SRV_FOR_ALL) {
 		renew(&m.role[SRV_AUTH]);
 		renew(&m.role[SRV_MAIL]);
 	}
 	rc = 0;
 free_texts:
 	free(data);
+	buf_wipe(&material);
 	buf_free(&before);
 	buf_free(&after);
 	return rc;
@@ -712,7 +752,7 @@ int srv_master_run(const char *file, const char *data)
 	watch_signals();
 	open_data();
 	m.control = srv_control_new(m.loop, srv_settings.data, serve_control, NULL, &error);
-	if (!m.control || srv_listen(&m.listeners, NULL, &error)) {
+	if (!m.control || srv_listen(&m.listeners, NULL, &error) || srv_material_check(m.data_fd, &error)) {
 		srv_control_free(&m.control);
 		die_of(&error);
 	}

@@ -21,8 +21,10 @@ enum srv_message {
 	SRV_PEER = 1,      /* u8 role, descriptor: a new channel to that role (it was restarted) */
 	SRV_DRAIN,         /* finish: no new work, end sessions at a command boundary, exit 0 */
 	SRV_CONTROL,       /* u64 request, str command line (`who`, `kick 12`) -> mail */
+	SRV_MATERIAL,      /* str keys and certificates (core/server/transport.h) -> gate */
 	/* child -> master */
 	SRV_READY,         /* str layers of the sandbox that are missing; initialised */
+	SRV_RETIRED,       /* gate: drained, but for sessions that it relays; another may start */
 	SRV_CONTROL_REPLY, /* u64 request, u8 status (0 ok, 1 error), u8 last, str text */
 
 	/* gate -> auth */

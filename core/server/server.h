@@ -48,6 +48,13 @@ const struct setting *const *srv_settings_all(size_t *n_r);
 int srv_settings_load(const char *file, const char *data, struct buf *errors_r);
 /* The file that was loaded last; "defaults" if there was none. */
 const char *srv_settings_source(void);
+/* Appends all of them as lines `key: value`, in one order. */
+void srv_settings_print(struct buf *out);
+/* Whom a change between two such texts concerns. */
+enum srv_change { SRV_SAME, SRV_FOR_GATE, SRV_FOR_ALL };
+enum srv_change srv_settings_compare(struct str before, struct str after);
+/* Takes the settings of such a text. */
+void srv_settings_put_back(struct str settings);
 /* The host name to greet with. */
 const char *srv_hostname(void);
 void srv_log_init(const char *role);
@@ -59,6 +66,7 @@ void srv_settings_man(struct buf *out);
 struct srv_listener {
 	int fd;
 	enum srv_service service;
+	bool encrypted; /* from the first byte */
 	char *name; /* as in the settings: "127.0.0.1:143", "/run/lmtp.sock" */
 	bool inherited;
 };
@@ -128,6 +136,8 @@ struct srv_child_ops {
 	/* The channel to a role is gone (it died, or broke the rules); a new one may come. */
 	void (*peer_down)(struct srv_child *c, enum srv_role role);
 	void (*drain)(struct srv_child *c);
+	/* Keys and certificates.  0 / -1: it cannot work with them.  NULL: not for this role. */
+	int (*material)(struct srv_child *c, struct str material);
 	/* NULL: requests are refused.  Answer with srv_control_reply(). */
 	void (*control)(struct srv_child *c, uint64_t request, struct str line);
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Satchel's configuration of mbedTLS 3.6: what is not named here is not compiled. Randomness comes
- * from getrandom(2) directly, so neither entropy collection nor a generator is wanted yet.
+ * Satchel's configuration of mbedTLS 3.6: what is not named here, or by a feature (feature.mk), is
+ * not compiled. Randomness comes from getrandom(2) directly: neither entropy collection nor a
+ * generator is wanted.
  */
 #ifndef SATCHEL_MBEDTLS_CONFIG_H
 #define SATCHEL_MBEDTLS_CONFIG_H

@@ -72,7 +72,7 @@ static void try_gate(struct cursor c)
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd))
 			abort();
 		client[i] = fd[0];
-		gate_take(gate, SRV_IMAP, "test", fd[1]);
+		gate_take(gate, SRV_IMAP, false, "test", fd[1]);
 		if (write(fd[0], "a LOGIN me pw\r\n", 15) != 15)
 			abort();
 	}

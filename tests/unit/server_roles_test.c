@@ -136,7 +136,7 @@ static int gate_setup(void **state)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd))
 		return -1;
 	client = fd[0];
-	gate_take(gate, SRV_IMAP, "test", fd[1]);
+	gate_take(gate, SRV_IMAP, false, "test", fd[1]);
 	return 0;
 }
 
