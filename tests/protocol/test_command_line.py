@@ -47,5 +47,6 @@ def test_the_log_names_user_and_address_of_a_failed_login(fresh, config):
         secret = base64.b64encode(b"\0Demo\0wrong").decode()
         assert b" NO " in wire.command(f"AUTHENTICATE PLAIN {secret}")[-1]
     wire.close()
+    fresh.stop() # what it logged is written
     failed = re.findall(r"login failed user=(\S+) mech=(\S+) tls=no peer=127\.0\.0\.1", fresh.log())
     assert failed == [("demo", "LOGIN"), ("demo", "PLAIN")][:1 + ("SASL_PLAIN" in config)]
