@@ -602,6 +602,8 @@ static void kill_and_cut(unsigned long first, unsigned long n, bool torn, uint64
 	io_fault_kill(first);
 	lives();
 	io_fault_revive();
+	/* A batch that was written and not synced is still in the page cache: it may be there. */
+	undone_to = -2;
 	io_fault_cut(n, torn);
 	life(40);
 	if (last_acked() >= 0)
