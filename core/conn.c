@@ -173,6 +173,7 @@ static void read_input(struct conn *c)
 		return;
 	}
 	buf_commit(&c->in, (size_t)got);
+	c->received += (uint64_t)got;
 	c->eof = got == 0;
 	if (c->timeout_ms)
 		loop_timer_start(c->loop, &c->timer, c->timeout_ms);
@@ -375,6 +376,7 @@ int conn_start(struct conn *c, struct loop *l, struct store *s, int fd, struct s
 	c->waiter.done = on_durable;
 	if (unread.len && buf_addstr(&c->in, unread))
 		goto close_fd;
+	c->received = unread.len;
 	if (loop_add(l, &c->io, c->in.len < c->in_max ? EPOLLIN : 0))
 		goto free_in;
 	c->watched = true;

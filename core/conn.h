@@ -31,6 +31,7 @@ struct conn {
 	size_t in_max;           /* reading stops while in.len >= in_max */
 	struct buf out;          /* bytes not yet written; append freely, then conn_send() */
 	uint64_t sent;           /* total bytes that have left */
+	uint64_t received;       /* total bytes that have come, with those that the gate had read */
 	struct { struct conn_hold *v; size_t n, cap; } holds;
 	struct store_waiter waiter;
 	struct loop_idle flush;

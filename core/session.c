@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/hooks.h"
+#include "core/lib/log.h"
 
 int session_init(struct session *s, struct mail *m, const char *service, struct str peer, bool tls)
 {
@@ -24,6 +25,7 @@ int session_init(struct session *s, struct mail *m, const char *service, struct 
 	s->state = "";
 	s->tls = tls;
 	s->since = (uint64_t)time(NULL);
+	s->began = m->loop ? loop_now(m->loop) : 0;
 	memcpy(s->peer, peer.p, n);
 	s->peer[n] = '\0';
 	s->next = m->sessions;
@@ -55,6 +57,15 @@ void session_finish(struct session *s)
 	free(s->mailbox);
 	s->slots = NULL;
 	s->user = s->mailbox = NULL;
+}
+
+void session_log_end(const struct session *s, uint64_t received, uint64_t sent)
+{
+	uint64_t seconds = (loop_now(s->mail->loop) - s->began) / 1000;
+
+	log_info("session ended", "user", s->user ? s->user : "", "peer", s->peer, "service", s->service,
+		"in", log_num((int64_t)received), "out", log_num((int64_t)sent), "seconds",
+		log_num((int64_t)seconds), NULL);
 }
 
 /* A copy in *to, whose old value is freed; .p NULL clears. */

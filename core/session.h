@@ -44,6 +44,7 @@ struct session {
 	char *mailbox;             /* selected, UTF-8; NULL none */
 	const char *state;         /* "idle", the running command, ... ; static strings */
 	uint64_t since;            /* wall clock seconds of its start */
+	uint64_t began;            /* the same by loop_now() */
 	/* The protocol's: ends the session at a command boundary with a last word (IMAP BYE, LMTP 421);
 	 * why is printed to the client. */
 	void (*end)(struct session *s, const char *why);
@@ -57,6 +58,9 @@ int session_init(struct session *s, struct mail *m, const char *service, struct 
 /* Tells observers on_logout if on_login was told, unlinks, frees what session_init made, and user
  * and mailbox. */
 void session_finish(struct session *s);
+/* The log's last line about a session, before session_finish(); bytes as the client sent and got them,
+ * without TLS.  docs/users.md promises its form. */
+void session_log_end(const struct session *s, uint64_t received, uint64_t sent);
 /* These set the field and tell the features' observers; observers hear of a session from its login
  * on.  user.p NULL: there is no account (LMTP, at its first MAIL).  0 / -1 ENOMEM (nothing set). */
 int session_login(struct session *s, struct str user, const char *mechanism);

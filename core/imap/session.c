@@ -374,6 +374,7 @@ static void free_session(struct imap_session *s)
 
 static void on_closed(struct conn *c)
 {
+	session_log_end(&of_conn(c)->base, c->received, c->sent);
 	free_session(of_conn(c));
 }
 

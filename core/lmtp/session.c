@@ -197,6 +197,7 @@ static void on_closed(struct conn *c)
 
 	loop_idle_del(s->base.mail->loop, &s->work);
 	lmtp_transaction_reset(s);
+	session_log_end(&s->base, c->received, c->sent);
 	session_finish(&s->base);
 	conn_free(c);
 	free(s->tx.rcpts.v);

@@ -217,7 +217,7 @@ static void role_ready(struct role *r)
 		return;
 	m.announced = true;
 	log_info("ready", "pid", log_num(getpid()), NULL);
-	srv_notify("READY=1");
+	srv_notify_ready();
 }
 
 /* ---- ending ---- */
@@ -273,7 +273,7 @@ static void stop(int status)
 	m.stopping = true;
 	m.status = status;
 	log_info("stopping", NULL);
-	srv_notify("STOPPING=1");
+	srv_notify_stopping();
 	srv_listeners_close(&m.listeners, NULL);
 	for (int i = SRV_GATE; i < SRV_ROLES; i++)
 		loop_timer_stop(&m.role[i].restart);
@@ -576,12 +576,14 @@ static void reload_by_signal(void)
 
 	if (m.stopping)
 		return;
-	srv_notify("RELOADING=1");
+	if (m.announced)
+		srv_notify_reloading();
 	if (reload(&errors)) {
 		log_lines(buf_str(&errors));
 		log_error("settings stay as they were", NULL);
 	}
-	srv_notify("READY=1");
+	if (m.announced)
+		srv_notify_ready();
 	buf_free(&errors);
 }
 
@@ -756,6 +758,7 @@ int srv_master_run(const char *file, const char *data)
 		srv_control_free(&m.control);
 		die_of(&error);
 	}
+	srv_notify_starting(m.loop);
 	role_start(&m.role[SRV_MAIL]);
 	role_start(&m.role[SRV_AUTH]);
 	rc = loop_run(m.loop);
@@ -765,6 +768,7 @@ int srv_master_run(const char *file, const char *data)
 		ipc_close(&m.role[i].ipc);
 	fail_requests();
 	close(m.signals.fd);
+	srv_notify_end();
 	loop_free(&m.loop);
 	log_info("stopped", NULL);
 	return rc ? 1 : m.status;

@@ -204,7 +204,13 @@ int srv_control_call(const char *data, int argc, char **argv);
 
 /* ---- notify.c ---- */
 
-/* sd_notify(3) without libsystemd: "READY=1".  Does nothing without NOTIFY_SOCKET. */
-void srv_notify(const char *state);
+/* What a supervisor hears in the master (sd_notify(3)), if NOTIFY_SOCKET names one.  While it starts
+ * or stops it asks for more time, again and again; with WATCHDOG_USEC it says that it is alive. */
+void srv_notify_starting(struct loop *l);
+void srv_notify_ready(void);
+void srv_notify_reloading(void); /* srv_notify_ready() ends it */
+void srv_notify_stopping(void);
+/* Before the loop is freed. */
+void srv_notify_end(void);
 
 #endif

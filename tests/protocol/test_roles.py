@@ -385,40 +385,6 @@ def test_what_is_pipelined_behind_a_login_is_not_lost(fresh):
             assert wire.until(tag)[-1].startswith(tag.encode() + b" OK")
 
 
-def test_a_supervisor_is_told_when_the_service_is_ready_and_when_it_ends(fresh):
-    path = str(fresh.dir / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(path)
-        notify.settimeout(20)
-        fresh.start(env={"NOTIFY_SOCKET": path})
-        assert notify.recv(100) == b"READY=1"
-        assert fresh.stop() == 0
-        assert notify.recv(100) == b"STOPPING=1"
-
-
-def test_sockets_of_a_supervisor_take_the_place_of_the_settings(fresh):
-    """LISTEN_FDS: the descriptors 3 and 4 are listeners that somebody else opened."""
-    fresh.write_conf()
-    with socket.socket() as imap, socket.socket() as lmtp:
-        for listener in (imap, lmtp):
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-        script = ("import os, sys; i, l = os.dup(int(sys.argv[1])), os.dup(int(sys.argv[2]));"
-                  "i, l = os.dup2(i, 50), os.dup2(l, 51); os.dup2(i, 3); os.dup2(l, 4);"
-                  "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2',"
-                  "LISTEN_FDNAMES='imap:lmtp'); os.execv(sys.argv[3], sys.argv[3:])")
-        with open(fresh.log_path, "ab") as log:
-            fresh.process = subprocess.Popen(
-                ["python3", "-c", script, str(imap.fileno()), str(lmtp.fileno()), fresh.binary, "serve",
-                 "-c", str(fresh.conf), "--data", str(fresh.data)], stdout=log, stderr=log,
-                pass_fds=(imap.fileno(), lmtp.fileno()))
-        Wire(imap.getsockname()).login().close()
-        with Wire(lmtp.getsockname()) as wire:
-            assert wire.reply()[0] == 220
-        with pytest.raises(OSError):
-            fresh.raw_imap()
-
-
 @pytest.mark.needs_root
 def test_roles_give_up_root_and_hide_their_memory(fresh):
     """Started as root, each role runs as somebody else, gate and auth in an empty root, and the
