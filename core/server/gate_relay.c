@@ -154,9 +154,12 @@ static int from_mail(struct gate_relay *r)
 	for (int i = 0; rc == TRANSPORT_DONE && !r->mail_ended && i < BURST; i++) {
 		size_t room = 0;
 		char *to = tr->room(r->t, &room);
-		ssize_t n = to ? recv(r->mail.fd, to, room, MSG_DONTWAIT) : -1;
+		ssize_t n;
 
-		if (!to || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		if (!to)
+			return -1; /* no memory; waiting for it would spin */
+		n = recv(r->mail.fd, to, room, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n > 0) {
 			rc = tr->write(r->t, (size_t)n);

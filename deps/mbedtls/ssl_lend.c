@@ -48,6 +48,18 @@ void ssl_lend_give(mbedtls_ssl_context *ssl, const struct ssl_lend_kept *kept, u
 	memcpy(ssl->in_ctr, kept->in_counter, sizeof(kept->in_counter));
 }
 
+int ssl_lend_handshake(mbedtls_ssl_context *ssl)
+{
+	int rc = 0;
+
+	while (rc == 0 && ssl->state != MBEDTLS_SSL_HANDSHAKE_OVER) {
+		if (ssl->state == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET && mbedtls_ssl_get_peer_cert(ssl))
+			ssl_update_no_tickets(ssl);
+		rc = mbedtls_ssl_handshake_step(ssl);
+	}
+	return rc;
+}
+
 int ssl_lend_read(mbedtls_ssl_context *ssl)
 {
 	int rc = ssl->in_offt ? 0 : mbedtls_ssl_read(ssl, NULL, 0);
@@ -91,11 +103,6 @@ int ssl_lend_flush(mbedtls_ssl_context *ssl)
 	int rc = ssl->out_buf ? mbedtls_ssl_flush_output(ssl) : 0;
 
 	return rc ? rc : ssl_update_answer(ssl);
-}
-
-void ssl_lend_no_tickets(mbedtls_ssl_context *ssl)
-{
-	ssl_update_no_tickets(ssl);
 }
 
 #endif

@@ -30,6 +30,9 @@ void ssl_lend_take(mbedtls_ssl_context *ssl, struct ssl_lend_kept *kept_r, unsig
 void ssl_lend_give(mbedtls_ssl_context *ssl, const struct ssl_lend_kept *kept, unsigned char *in,
 	unsigned char *out);
 
+/* mbedtls_ssl_handshake(), but who showed a certificate gets no TLS 1.3 ticket: mbedTLS would not
+ * know the certificate again in the session that the ticket resumes. */
+int ssl_lend_handshake(mbedtls_ssl_context *ssl);
 /* Decrypts the next record unless bytes of one are left.  0, with bytes or without (an empty record,
  * or the end of the connection), or an error of mbedtls_ssl_read(). */
 int ssl_lend_read(mbedtls_ssl_context *ssl);
@@ -42,7 +45,5 @@ unsigned char *ssl_lend_room(mbedtls_ssl_context *ssl, size_t *n_r);
  * ssl_lend_flush().  0, MBEDTLS_ERR_SSL_WANT_WRITE (it is taken nevertheless), or an error. */
 int ssl_lend_write(mbedtls_ssl_context *ssl, size_t n);
 int ssl_lend_flush(mbedtls_ssl_context *ssl);
-/* No TLS 1.3 session tickets for the connection whose handshake is running. */
-void ssl_lend_no_tickets(mbedtls_ssl_context *ssl);
 
 #endif

@@ -78,9 +78,11 @@ def escaped(name):
 class Scram:
     """The client of RFC 5802."""
 
-    def __init__(self, name, user, password, authzid="", nonce=None):
-        self.hash = name.replace("SCRAM-", "").replace("-", "").lower()
-        self.gs2 = f"n,{'a=' + escaped(authzid) if authzid else ''},"
+    def __init__(self, name, user, password, authzid="", nonce=None, flag="n", binding=b""):
+        """flag: how the GS2 header begins; binding: the channel's bytes, where the flag is `p=NAME`."""
+        self.hash = name.removesuffix("-PLUS").replace("SCRAM-", "").replace("-", "").lower()
+        self.gs2 = f"{flag},{'a=' + escaped(authzid) if authzid else ''},"
+        self.binding = binding
         self.nonce = nonce or base64.b64encode(os.urandom(18)).decode()
         self.password = password.encode()
         self.bare = f"n={escaped(user)},r={self.nonce}"
@@ -101,7 +103,7 @@ class Scram:
         assert self.rounds >= 4096 and len(self.salt) >= 16
         salted = hashlib.pbkdf2_hmac(self.hash, self.password, self.salt, self.rounds)
         client_key = self.digest(salted, "Client Key")
-        without = f"c={b64(self.gs2)},r={part['r']}"
+        without = f"c={b64(self.gs2.encode() + self.binding)},r={part['r']}"
         message = f"{self.bare},{text},{without}"
         signature = self.digest(hashlib.new(self.hash, client_key).digest(), message)
         self.verifier = "v=" + b64(self.digest(self.digest(salted, "Server Key"), message))

@@ -10,6 +10,9 @@
 
 #define SPARE_MAX     32 /* pairs of record buffers kept for whoever needs them next */
 #define EXPORTER_SIZE 32 /* RFC 9266 2 */
+/* Alerts and key updates cost their sender next to nothing. */
+#define TURN_READS    32          /* of the socket, before others have their turn */
+#define SILENT_MAX    (64 * 1024) /* bytes of a client that says nothing in them */
 
 struct transport_conn {
 	mbedtls_ssl_context ssl;
@@ -17,6 +20,8 @@ struct transport_conn {
 	struct ssl_lend_kept kept;
 	struct buf before; /* was read from the socket by somebody else */
 	int fd, error;
+	unsigned reads; /* in this turn */
+	size_t silent;  /* bytes since the last that were said */
 	bool awake; /* it has its record buffers */
 	bool eof;
 };
@@ -52,9 +57,16 @@ static int bio_recv(void *arg, unsigned char *to, size_t room)
 		buf_trim(&t->before);
 		return (int)s.len;
 	}
+	if (t->silent > SILENT_MAX)
+		return MBEDTLS_ERR_SSL_TIMEOUT;
+	if (t->reads == TURN_READS) /* epoll tells again of what waits in the socket */
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	t->reads++;
 	rc = recv(t->fd, to, room, MSG_DONTWAIT);
-	if (rc > 0)
+	if (rc > 0) {
+		t->silent += (size_t)rc;
 		return (int)rc;
+	}
 	if (rc < 0 && (errno == EAGAIN || errno == EINTR))
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	t->eof = true;
@@ -177,7 +189,8 @@ const char *tls_conn_error(const struct transport_conn *t)
 
 enum transport_result tls_conn_handshake(struct transport_conn *t)
 {
-	return result(t, mbedtls_ssl_handshake(&t->ssl));
+	t->reads = 0;
+	return result(t, ssl_lend_handshake(&t->ssl));
 }
 
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256": the names of RFC 8446 and of IANA. */
@@ -241,11 +254,14 @@ enum transport_result tls_conn_read(struct transport_conn *t)
 		return TRANSPORT_DONE;
 	if (wake(t))
 		return TRANSPORT_FAILED;
+	t->reads = 0;
 	rc = ssl_lend_read(&t->ssl);
 	if (rc)
 		return result(t, rc);
-	if (tls_conn_bytes(t).len)
+	if (tls_conn_bytes(t).len) {
+		t->silent = 0;
 		return TRANSPORT_DONE;
+	}
 	return t->eof ? TRANSPORT_END : TRANSPORT_READ; /* an empty record */
 }
 

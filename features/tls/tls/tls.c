@@ -189,6 +189,8 @@ const char *tls_strerror(int rc)
 		return "a record was damaged";
 	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
 		return "the client's certificate is not of an authority in tls_client_ca, or expired";
+	case MBEDTLS_ERR_SSL_TIMEOUT:
+		return "the client sends much and says nothing";
 	case MBEDTLS_ERR_SSL_ALLOC_FAILED:
 		return "no memory";
 	default:
