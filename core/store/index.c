@@ -581,11 +581,11 @@ int index_put(struct mailbox *m, const struct message *msg)
 static void remember(struct store *s, struct index *ix, const struct message *msg)
 {
 	struct index_tomb t = {msg->modseq, msg->uid};
-	size_t n = ix->tombs.n, half;
+	size_t n = ix->tombs.n, most = CONFIG_EXPUNGE_HISTORY, half;
 
 	for (unsigned i = 0; i < ix->runs; i++)
 		n += ix->run[i].n;
-	if (CONFIG_EXPUNGE_HISTORY && n >= CONFIG_EXPUNGE_HISTORY && !ix->frozen) {
+	if (most && n >= most && !ix->frozen) {
 		half = (n + 1) / 2;
 		if (ix->runs) {
 			/* Errors are told when somebody asks for them. */
@@ -596,7 +596,7 @@ static void remember(struct store *s, struct index *ix, const struct message *ms
 			memmove(ix->tombs.v, ix->tombs.v + half, ix->tombs.n * sizeof(*ix->tombs.v));
 		}
 	}
-	if (!CONFIG_EXPUNGE_HISTORY || vec_push(&ix->tombs, t))
+	if (!most || vec_push(&ix->tombs, t))
 		ix->floor = msg->modseq;
 }
 

@@ -34,17 +34,27 @@ def fits(tree):
         assert not [symbol for symbol in names if symbol.startswith(f"{name}_")]
 
 
-def configure(tree, base, line):
+def needed(name):
+    """Features that one depends on: by the symbol itself, or as the first that selects it."""
+    texts = {other: (folder / "Kconfig").read_text() for other, folder in features()}
+    found = set()
+    for symbol in re.findall(r"(?m)^\tdepends on (\w+)$", texts[name].split("\nif ")[0]):
+        found |= {other for other in texts if other.upper() == symbol} or set(
+            [other for other in texts if re.search(rf"\bselect {symbol}\b", texts[other])][:1])
+    return found - {name}
+
+
+def configure(tree, base, *lines):
     extra = tree.out / "extra"
     tree.out.mkdir(exist_ok=True)
-    extra.write_text(line + "\n")
+    extra.write_text("".join(line + "\n" for line in lines))
     tree.make(base, KCONFIG_ALLCONFIG=str(extra))
     tree.make("-j2")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_feature_alone_links(tree, name):
-    configure(tree, "allnoconfig", f"CONFIG_{name.upper()}=y")
+    configure(tree, "allnoconfig", *(f"CONFIG_{one.upper()}=y" for one in {name} | needed(name)))
     assert name in chosen(tree)
     fits(tree)
 
@@ -59,6 +69,8 @@ def test_all_features_but_one_link(tree, name):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_configuration_links_and_starts(tree, seed, tmp_path):
     tree.make("randconfig", f"SEED={seed}")
+    # How large the result may be is no property of the sources.
+    tree.config.write_text(re.sub(r"(?m)^(CONFIG_IMAGE_MAX_KB)=.*", r"\1=65536", tree.config.read_text()))
     tree.make("-j2")
     fits(tree)
     values = tree.config.read_text()
