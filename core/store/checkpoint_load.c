@@ -108,10 +108,8 @@ int checkpoint_load(struct store *s, struct buf *error)
 	for (size_t i = 0; i < s->segments.n; i++)
 		s->segments.v[i]->blobs = s->segments.v[i]->live = s->segments.v[i]->kept = 0;
 	if (file_read(s->dirfd, "checkpoint", 4096, &b)) {
-		if (errno != ENOENT)
-			return checkpoint_unreadable(error, "", "checkpoint");
-		remove_all_unnamed(s, &h);
-		return 0;
+		/* Not there yet, or lost: what kv/ and map/ hold goes when there is one that does not name it. */
+		return errno == ENOENT ? 0 : checkpoint_unreadable(error, "", "checkpoint");
 	}
 	answer = checkpoint_head_read(buf_str(&b), &s->key, &h);
 	buf_free(&b);

@@ -36,6 +36,7 @@ struct redo {
 	struct batch_header last;
 	uint64_t records, epoch;
 	int pass;               /* of a rebuild */
+	bool removed;           /* stopped: compaction removed segments, so there was a checkpoint */
 };
 
 static int refuse(struct redo *r, const struct segment *g, uint64_t at, const char *why)
@@ -348,15 +349,23 @@ static int salvage(struct redo *r, struct segment *g, uint64_t at, uint64_t limi
 	return answer;
 }
 
-/* A rebuild reads segments from before the checkpoint too, where compaction has removed some: one
- * ends cleanly, and the next begins later than it should. */
+/* From before the checkpoint compaction has removed some: one ends cleanly, and the next begins later
+ * than it should.  Those segments are read by a rebuild, and where the checkpoint is lost. */
 static bool removed_between(const struct redo *r, const struct batch_header *h, size_t i, uint64_t at,
 	size_t next, uint64_t next_at)
 {
 	struct scan_source src = source(r->s->segments.v[i]);
 
-	return r->s->rebuild && next == i + 1 && next_at == SEGMENT_HEADER_SIZE &&
+	return (r->s->rebuild || !r->s->checkpoint_lsn) && next == i + 1 && next_at == SEGMENT_HEADER_SIZE &&
 		h->first == r->s->segments.v[next]->first && scan_content_end(&src, at) == at;
+}
+
+/* What compaction carried may come later than what refers to it: this redo is none to go on with. */
+static int stop_at_removed(struct redo *r)
+{
+	r->removed = true;
+	buf_adds(r->error, "checkpoint: missing; `satchel fsck --repair` makes it anew from the log");
+	return -1;
 }
 
 static int walk(struct redo *r, size_t from)
@@ -373,7 +382,10 @@ static int walk(struct redo *r, size_t from)
 		next_at = at;
 		if (!find_successor(r, &next, &next_at, &h))
 			break;
-		if (!continues(r, &h) && !removed_between(r, &h, i, at, next, next_at)) {
+		if (!continues(r, &h) && removed_between(r, &h, i, at, next, next_at)) {
+			if (!s->rebuild)
+				return stop_at_removed(r);
+		} else if (!continues(r, &h)) {
 			limit = next == i ? next_at : s->segments.v[i]->size;
 			if (salvage(r, s->segments.v[i], at, limit, h.first))
 				return -1;
@@ -503,6 +515,8 @@ static int redo(struct redo *r, size_t from)
 	struct store *s = r->s;
 	uint64_t damaged = s->damaged;
 
+	if (s->segments.n && s->segments.v[from]->first > 1 && !s->checkpoint_lsn && !s->rebuild)
+		return stop_at_removed(r);
 	if (s->segments.n && s->segments.v[from]->first > s->checkpoint_lsn + 1 && !s->rebuild)
 		return refuse(r, s->segments.v[from], 0,
 			"the log before this file is missing; put it back, or restore a backup");
@@ -555,8 +569,19 @@ static int write_epoch(struct store *s)
 	return answer;
 }
 
-/* The files of a checkpoint repeat what the log says: if one cannot be read, a server makes do without,
- * and *instead_r is true.  0 / -1. */
+/* Begins without the checkpoint: *instead_r is true.  0 / -1. */
+static int load_nothing(struct store *s, struct buf *error, bool *instead_r)
+{
+	log_error("checkpoint unreadable", "file", log_str(buf_str(error)), "remedy",
+		"all of the log is redone instead, which takes longer", NULL);
+	tables_free(s);
+	s->messages = 0;
+	s->rebuild = *instead_r = true;
+	return checkpoint_load(s, error);
+}
+
+/* The files of a checkpoint repeat what the log says: if one cannot be read, a server makes do without.
+ * 0 / -1. */
 static int load(struct store *s, struct buf *error, bool *instead_r)
 {
 	*instead_r = false;
@@ -564,12 +589,18 @@ static int load(struct store *s, struct buf *error, bool *instead_r)
 		return 0;
 	if (s->readonly || (errno != EPROTO && errno != EBADMSG && errno != ENOENT))
 		return -1;
-	log_error("checkpoint unreadable", "file", log_str(buf_str(error)), "remedy",
-		"all of the log is redone instead, which takes longer", NULL);
-	tables_free(s);
-	s->messages = 0;
-	s->rebuild = *instead_r = true;
-	return checkpoint_load(s, error);
+	return load_nothing(s, error, instead_r);
+}
+
+/* The same when redo shows that there was one.  0 / -1. */
+static int redo_instead(struct redo *r, bool *instead_r)
+{
+	struct store *s = r->s;
+
+	if (!r->removed || s->readonly || load_nothing(s, r->error, instead_r))
+		return -1;
+	*r = (struct redo){.s = s, .error = r->error, .epoch = s->epoch};
+	return redo(r, 0);
 }
 
 /* What was redone instead of the checkpoint is right if the log is whole; the next checkpoint comes soon. */
@@ -605,7 +636,7 @@ int recover(struct store *s, struct buf *error)
 		return -1;
 	r.epoch = s->epoch;
 	from = first_to_redo(s);
-	if (redo(&r, from))
+	if (redo(&r, from) && redo_instead(&r, &instead))
 		return -1;
 	good = r.last_segment ? is_whole(&r) : 1;
 	if (good < 0)
