@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
  * Two states of one spool, both made by the store's own code: what a start would give (checkpoint
- * and the log after it), and what the whole log gives.  Where compaction has removed segments the
- * second knows less; then only what the segments that are there say is compared.
+ * and the log after it), and what the whole log gives.  Where records of the log are damaged or missing
+ * the second knows less, and may not judge the first.
  */
 #include "features/store/fsck/fsck.h"
 
@@ -27,6 +27,7 @@ struct compare {
 	struct account *a, *b; /* the same account in both; b may be NULL */
 	struct buf text, bytes;
 	uint16_t space;
+	unsigned references; /* messages whose bytes have others than the log says */
 };
 
 static void say(struct compare *c, enum fsck_kind kind, const struct mailbox *m, uint32_t uid,
@@ -47,13 +48,15 @@ static void say(struct compare *c, enum fsck_kind kind, const struct mailbox *m,
 		fsck_report(c->f, kind, c->text.data + c->text.off, 0, what);
 }
 
-/* Was this record read?  Otherwise the log's state need not know it. */
-static bool in_log(const struct fsck *f, uint64_t lsn)
+/* The log has lost it, and --repair will tell it again; but nothing that a damaged index seems to say. */
+static void lack(struct compare *c, const struct mailbox *m, const struct message *msg, const char *what)
 {
-	for (size_t i = 0; i < f->spans.n; i++)
-		if (lsn >= f->spans.v[i].first && lsn < f->spans.v[i].end)
-			return true;
-	return false;
+	if (m && m->ix && m->ix->damaged) {
+		say(c, FSCK_INDEX, m, msg ? msg->uid : 0, what);
+		return;
+	}
+	say(c, FSCK_LACKING, m, msg ? msg->uid : 0, what);
+	fsck_lack(c->f, c->a, m, msg);
 }
 
 /* ---- messages ---- */
@@ -106,32 +109,33 @@ static bool same_message(const struct message *x, const struct message *y)
 		x->prefix_size == y->prefix_size && x->blob == y->blob && x->prefix == y->prefix;
 }
 
-/* How many index entries name a blob: kept by checkpoints, counted anew by redo of the whole log. */
-static void compare_references(struct compare *c, const struct mailbox *m, uint32_t uid, uint64_t id)
+/* How many index entries name a blob: kept by checkpoints, counted anew by redo of the whole log.
+ * false: the log does not know it. */
+static bool compare_references(struct compare *c, uint64_t id)
 {
-	const struct blob *b = id && c->f->complete ? blob_find(c->state, id) : NULL;
+	const struct blob *b = id ? blob_find(c->state, id) : NULL;
 	uint32_t refs = b ? b->refs : 0; /* before the next look-up */
 
 	if (!b)
-		return;
+		return true;
 	b = blob_find(c->log, id);
-	if (b && b->refs != refs)
-		say(c, FSCK_INDEX, m, uid, "the number of references to its bytes differs from the log");
+	c->references += b && b->refs != refs;
+	return b != NULL;
 }
 
 static void compare_message(struct compare *c, const struct mailbox *m, const struct mailbox *n,
 	const struct message *msg)
 {
 	struct message other;
+	bool known, found;
 
 	c->f->messages++;
 	read_message(c, m, msg);
-	if (!c->f->complete && !in_log(c->f, msg->lsn))
-		return;
-	compare_references(c, m, msg->uid, msg->blob);
-	compare_references(c, m, msg->uid, msg->prefix);
-	if (!n || mailbox_message(n, msg->uid, &other) != 1)
-		say(c, FSCK_INDEX, m, msg->uid, "is not in the log");
+	known = compare_references(c, msg->blob);
+	known &= compare_references(c, msg->prefix);
+	found = n && mailbox_message(n, msg->uid, &other) == 1;
+	if (!known || !found || (!c->f->complete && !same_message(msg, &other)))
+		lack(c, m, msg, "is not in the log, or not as it is");
 	else if (!same_message(msg, &other))
 		say(c, FSCK_INDEX, m, msg->uid, "differs from the log");
 }
@@ -150,7 +154,7 @@ static int compare_messages(struct compare *c, struct mailbox *m, struct mailbox
 	return 0;
 }
 
-/* What the log has and the index has not. */
+/* What the log has and the index has not: of a log that has lost records, maybe that it was expunged. */
 static int missing_messages(struct compare *c, struct mailbox *m, struct mailbox *n)
 {
 	struct view *v = view_open(n, false);
@@ -159,8 +163,14 @@ static int missing_messages(struct compare *c, struct mailbox *m, struct mailbox
 	if (!v)
 		return -1;
 	for (uint32_t i = 1; i <= view_exists(v); i++)
-		if (view_message(v, i, &msg) == 1 && mailbox_message(m, msg.uid, &other) != 1)
-			say(c, FSCK_INDEX, m, msg.uid, "is in the log and not in the index");
+		if (view_message(v, i, &msg) == 1 && !mailbox_message(m, msg.uid, &other)) {
+			msg.flags |= MESSAGE_EXPUNGED;
+			msg.modseq = mailbox_highestmodseq(m);
+			if (c->f->complete && !c->f->found[FSCK_LACKING])
+				say(c, FSCK_INDEX, m, msg.uid, "is in the log and not in the index");
+			else
+				lack(c, m, &msg, "is in the log, which has lost that it was expunged");
+		}
 	view_close(&v);
 	return 0;
 }
@@ -180,13 +190,18 @@ static bool same_keywords(const struct mailbox *m, const struct mailbox *n)
 	return true;
 }
 
+/* Of what a record of the mailbox says. */
 static bool same_mailbox(const struct mailbox *m, const struct mailbox *n)
 {
 	return mailbox_uidvalidity(m) == mailbox_uidvalidity(n) && mailbox_uidnext(m) == mailbox_uidnext(n) &&
 		mailbox_highestmodseq(m) == mailbox_highestmodseq(n) &&
 		mailbox_exists(m) == mailbox_exists(n) && mailbox_subscribed(m) == mailbox_subscribed(n) &&
-		mailbox_special_use(m) == mailbox_special_use(n) && same_keywords(m, n) &&
-		mailbox_messages(m) == mailbox_messages(n) && mailbox_unseen(m) == mailbox_unseen(n) &&
+		mailbox_special_use(m) == mailbox_special_use(n) && same_keywords(m, n);
+}
+
+static bool same_counts(const struct mailbox *m, const struct mailbox *n)
+{
+	return mailbox_messages(m) == mailbox_messages(n) && mailbox_unseen(m) == mailbox_unseen(n) &&
 		mailbox_deleted(m) == mailbox_deleted(n) && mailbox_bytes(m) == mailbox_bytes(n);
 }
 
@@ -205,31 +220,33 @@ static struct mailbox *twin(const struct account *a, const struct mailbox *m)
 static int compare_mailbox(struct compare *c, struct mailbox *m)
 {
 	struct mailbox *n = twin(c->b, m);
+	unsigned lacking = c->f->found[FSCK_LACKING];
 
-	if (!n && (c->f->complete || in_log(c->f, mailbox_id(m))))
-		say(c, FSCK_INDEX, m, 0, "is not in the log by this name");
-	else if (n && c->f->complete && !same_mailbox(m, n))
-		say(c, FSCK_INDEX, m, 0, "numbers differ from the log");
+	if (!n || (!c->f->complete && !same_mailbox(m, n)))
+		lack(c, m, NULL, "is not in the log, or not as it is");
 	fsck_index_file(c->f, m);
 	if (m->index_bad)
 		return 0;
-	if (compare_messages(c, m, n))
+	if (compare_messages(c, m, n) || (n && missing_messages(c, m, n)))
 		return -1;
-	return n && c->f->complete ? missing_messages(c, m, n) : 0;
+	if (c->f->found[FSCK_LACKING] == lacking && (!same_mailbox(m, n) || !same_counts(m, n)))
+		say(c, FSCK_INDEX, m, 0, "numbers differ from the log");
+	return 0;
 }
 
 static int compare_account(struct compare *c)
 {
 	struct mailbox *n;
 	int answer = 0;
+	bool same;
 
 	c->b = NULL;
 	if (account_open(c->log, account_name(c->a), false, &c->b) < 0)
 		return -1;
-	if (!c->b && c->f->complete)
-		say(c, FSCK_INDEX, NULL, 0, "is not in the log");
-	else if (c->b && (account_id(c->a) != account_id(c->b) ||
-			(c->f->complete && account_modseq(c->a) != account_modseq(c->b))))
+	same = c->b && account_id(c->a) == account_id(c->b) && account_modseq(c->a) == account_modseq(c->b);
+	if (!c->b || (!c->f->complete && !same))
+		lack(c, NULL, NULL, "is not in the log, or not as it is");
+	else if (!same)
 		say(c, FSCK_INDEX, NULL, 0, "numbers differ from the log");
 	for (uint32_t i = 0; !answer && i < account_mailbox_count(c->a); i++)
 		answer = compare_mailbox(c, account_mailbox(c->a, i));
@@ -320,7 +337,7 @@ static int accounts_in_log(struct compare *c)
 
 /* ---- keys ---- */
 
-static void say_key(struct compare *c, struct str key, const char *what)
+static void say_key(struct compare *c, enum fsck_kind kind, struct str key, const char *what)
 {
 	buf_clear(&c->text);
 	buf_adds(&c->text, "space ");
@@ -330,7 +347,7 @@ static void say_key(struct compare *c, struct str key, const char *what)
 		buf_addhex(&c->text, (unsigned char)key.p[i], 2);
 	buf_addc(&c->text, 0);
 	if (!c->text.failed)
-		fsck_report(c->f, FSCK_KEY, c->text.data + c->text.off, 0, what);
+		fsck_report(c->f, kind, c->text.data + c->text.off, 0, what);
 }
 
 static int each_key(void *arg, struct str key, struct str value)
@@ -343,8 +360,14 @@ static int each_key(void *arg, struct str key, struct str value)
 	found = store_kv_get(c->log, c->space, key, &c->bytes, &lsn);
 	if (found < 0)
 		return -1;
-	if (found ? !str_eq(value, buf_str(&c->bytes)) : c->f->complete)
-		say_key(c, key, found ? "differs from the log" : "is not in the log");
+	if (found && str_eq(value, buf_str(&c->bytes)))
+		return 0;
+	if (found && c->f->complete) {
+		say_key(c, FSCK_KEY, key, "differs from the log");
+		return 0;
+	}
+	say_key(c, FSCK_LACKING, key, "is not in the log, or not as it is");
+	fsck_lack_key(c->f, c->space, key);
 	return 0;
 }
 
@@ -358,9 +381,12 @@ static int each_key_in_log(void *arg, struct str key, struct str value)
 	buf_clear(&c->bytes);
 	found = store_kv_get(c->state, c->space, key, &c->bytes, &lsn);
 	/* Spaces that expire by the day drop entries that the log still has. */
-	if (!found && c->f->complete && kv_class(c->space) == kv_class(KV_SPACE_FOREIGN))
-		say_key(c, key, "is in the log and nowhere else");
-	return found < 0 ? -1 : 0;
+	if (found || kv_class(c->space) != kv_class(KV_SPACE_FOREIGN))
+		return found < 0 ? -1 : 0;
+	say_key(c, c->f->complete ? FSCK_KEY : FSCK_LACKING, key, "is in the log and nowhere else");
+	if (!c->f->complete)
+		fsck_lack_key(c->f, c->space, key);
+	return 0;
 }
 
 static int compare_keys(struct compare *c)
@@ -376,14 +402,19 @@ static int compare_keys(struct compare *c)
 	return 0;
 }
 
-/* ---- segments: what compaction goes by ---- */
+/* ---- what compaction goes by ---- */
 
-static void compare_segments(struct compare *c)
+/* Where the log lacks something both must differ. */
+static void compare_numbers(struct compare *c)
 {
 	char name[8 + SEGMENT_NAME_SIZE] = "log/";
 	const struct segment *g, *h;
 
-	for (size_t i = 0; c->f->complete && i < c->state->segments.n; i++) {
+	if (!c->f->complete || c->f->found[FSCK_LACKING])
+		return;
+	if (c->references)
+		fsck_report(c->f, FSCK_MAP, "map", 0, "how many messages refer to some bytes is not counted right");
+	for (size_t i = 0; i < c->state->segments.n; i++) {
 		g = c->state->segments.v[i];
 		h = segment_find(c->log, g->first);
 		if (!h || (g->live == h->live && g->blobs == h->blobs))
@@ -404,7 +435,8 @@ static struct store *look(struct fsck *f, struct loop *l, bool rebuild)
 
 	buf_addc(&error, 0);
 	if (!s && !error.failed)
-		fsck_report(f, rebuild ? FSCK_BATCH : FSCK_CHECKPOINT, f->dir, 0, error.data + error.off);
+		fsck_report(f, strstr(error.data + error.off, "newer version") ? FSCK_NEWER :
+			rebuild ? FSCK_BATCH : FSCK_CHECKPOINT, f->dir, 0, error.data + error.off);
 	buf_free(&error);
 	return s;
 }
@@ -423,7 +455,7 @@ int fsck_compare(struct fsck *f)
 	if (c.state && c.log) {
 		answer = fsck_large(f, c.state) || fsck_files(f, c.state) || compare_accounts(&c) ||
 			accounts_in_log(&c) || compare_keys(&c) ? -1 : 0;
-		compare_segments(&c);
+		compare_numbers(&c);
 	}
 	store_close(&c.log);
 	store_close(&c.state);

@@ -93,6 +93,7 @@ static void each_tomb(void *arg, uint32_t uid, uint64_t modseq)
 	(void)arg, (void)uid, (void)modseq;
 }
 
+/* 1 / 0 / -1 newer. */
 static int head_good(struct fsck *f, const struct mailbox *m, const char *path)
 {
 	struct scan_source src = {.fd = openat(f->dirfd, path, O_RDONLY | O_CLOEXEC), .size = INDEX_UNIT};
@@ -102,8 +103,9 @@ static int head_good(struct fsck *f, const struct mailbox *m, const char *path)
 
 	if (src.fd >= 0 && !scan_read(&src, 0, INDEX_UNIT, &b)) {
 		c = cursor_from(buf_str(&b));
-		good = checkpoint_take(&c, INDEX_UNIT, "SATINDEX", &f->key, &in) == 1 &&
-			cursor_u64(&in) == mailbox_id(m);
+		good = checkpoint_take(&c, INDEX_UNIT, "SATINDEX", &f->key, &in);
+		if (good == 1)
+			good = cursor_u64(&in) == mailbox_id(m);
 	}
 	if (src.fd >= 0)
 		close(src.fd);
@@ -115,6 +117,7 @@ void fsck_index_file(struct fsck *f, const struct mailbox *m)
 {
 	char path[CHECKPOINT_NAME_MAX + 4] = "idx/";
 	uint64_t floor = 0;
+	int good;
 
 	if (!m->index || !mailbox_exists(m))
 		return;
@@ -124,8 +127,10 @@ void fsck_index_file(struct fsck *f, const struct mailbox *m)
 			"written by a newer version" : "the directory is damaged, and the mailbox closed");
 		return;
 	}
-	if (!head_good(f, m, path))
-		fsck_report(f, FSCK_INDEX, path, 0, "the header is damaged");
+	good = head_good(f, m, path);
+	if (good != 1)
+		fsck_report(f, good < 0 ? FSCK_NEWER : FSCK_INDEX, path, 0, good < 0 ?
+			"written by a newer version" : "the header is damaged");
 	if (index_expunged(m, 0, each_tomb, NULL, &floor) || floor == UINT64_MAX)
 		fsck_report(f, FSCK_INDEX, path, 0, "what it remembers of expunged messages is damaged");
 }

@@ -144,19 +144,19 @@ static int keep_ranges(struct fsck *f)
 	return answer;
 }
 
-/* Redo of the log with the checkpoint passed over; closing writes a new one, and the start after
- * that removes the old files.  Until it is written the old one stands. */
-static int rebuild(struct fsck *f)
+/* Opens the store and lets with() mend it.  Where it is a rebuild the log is redone with the checkpoint
+ * passed over; closing writes a new one, and the start after that removes the old files.  Until it is
+ * written the old one stands. */
+static int mend(struct fsck *f, bool rebuild, int (*with)(struct fsck *f, struct store *s))
 {
-	struct store_options o = {.dir = f->dir, .checkpoint_interval = 86400, .rebuild = f->rebuild};
+	struct store_options o = {.dir = f->dir, .checkpoint_interval = 86400, .rebuild = rebuild};
 	struct buf error = {0};
 	struct loop *l = loop_new();
 	struct store *s = l ? store_open(l, &o, &error) : NULL;
 	int answer = -1;
 
 	if (s) {
-		/* What damage may have hidden is kept in lost/. */
-		answer = store_checkpoint(s) || large_sweep(s, f->damage) ? -1 : 0;
+		answer = with(f, s);
 		store_close(&s);
 		loop_turn(l, 0);
 	}
@@ -168,13 +168,22 @@ static int rebuild(struct fsck *f)
 	return answer;
 }
 
+static int write_anew(struct fsck *f, struct store *s)
+{
+	/* What damage may have hidden is kept in lost/. */
+	return store_checkpoint(s) || large_sweep(s, f->damage) ? -1 : 0;
+}
+
 static int repair(struct fsck *f)
 {
 	if (keep_ranges(f))
 		return complain("lost: ", strerror(errno)), -1;
+	/* First what only the checkpoint's files say: a rebuild passes them over. */
+	if ((f->lacks.n || f->lack_keys.len) && mend(f, false, fsck_heal))
+		return -1;
 	if (!f->rebuild && !f->found[FSCK_TAIL] && !f->found[FSCK_ORPHAN])
 		return 0;
-	return rebuild(f);
+	return mend(f, f->rebuild, write_anew);
 }
 
 /* ---- all of it ---- */
@@ -212,10 +221,11 @@ static void forget(struct fsck *f)
 {
 	buf_free(&f->out);
 	free(f->segments.v);
-	free(f->spans.v);
 	free(f->ranges.v);
 	free(f->bad.v);
 	free(f->swapped.v);
+	free(f->lacks.v);
+	buf_free(&f->lack_keys);
 	if (f->logfd >= 0)
 		close(f->logfd);
 	if (f->dirfd >= 0)

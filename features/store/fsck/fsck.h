@@ -13,8 +13,8 @@
 
 enum fsck_kind {
 	FSCK_IDENTITY, FSCK_HEADER, FSCK_SWAPPED, FSCK_BATCH, FSCK_CHAIN, FSCK_MISSING, FSCK_RECORD, FSCK_BODY,
-	FSCK_TAIL, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_MAP, FSCK_KEY, FSCK_MESSAGE, FSCK_LARGE, FSCK_ORPHAN, FSCK_NEWER,
-	FSCK_KINDS
+	FSCK_TAIL, FSCK_LACKING, FSCK_CHECKPOINT, FSCK_INDEX, FSCK_MAP, FSCK_KEY, FSCK_MESSAGE, FSCK_LARGE,
+	FSCK_ORPHAN, FSCK_NEWER, FSCK_KINDS
 };
 
 struct fsck_range {
@@ -60,11 +60,13 @@ struct fsck {
 	} segments;          /* by first LSN */
 	bool complete;       /* whole, but for segments that compaction removed: it gives back all */
 	struct {
-		struct fsck_span {
-			uint64_t first, end;
+		struct fsck_lack {
+			uint64_t account, mailbox; /* mailbox 0: the account's own record */
+			struct message msg;        /* uid 0: the mailbox's record; EXPUNGED: as the log has it */
 		} *v;
 		size_t n, cap;
-	} spans;             /* runs of LSNs that were read */
+	} lacks;             /* what the checkpoint's files hold and the log has not */
+	struct buf lack_keys; /* u16 space, u32 length, key, each */
 	unsigned char spaces[8192]; /* bits: key-value spaces that the log names */
 	uint64_t bytes, total, batches, records, blobs, messages;
 	uint64_t shown;      /* ms of the last progress line */
@@ -97,6 +99,14 @@ int fsck_compare(struct fsck *f);
 int fsck_files(struct fsck *f, struct store *s);
 /* A mailbox's index file: what reading its messages does not reach. */
 void fsck_index_file(struct fsck *f, const struct mailbox *m);
+
+/* ---- heal.c ---- */
+
+/* Notes what the log lacks of an account, a mailbox (m, or NULL), a message (msg, or NULL). */
+void fsck_lack(struct fsck *f, const struct account *a, const struct mailbox *m, const struct message *msg);
+void fsck_lack_key(struct fsck *f, uint16_t space, struct str key);
+/* Writes all that was noted to the log again.  0 / -1: it has been said why. */
+int fsck_heal(struct fsck *f, struct store *s);
 
 /* ---- swapped.c ---- */
 

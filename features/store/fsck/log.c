@@ -21,10 +21,11 @@ struct walk {
 	uint64_t expect, epoch;   /* expect: LSN of the next batch, 0 = whatever comes */
 	uint32_t prev;            /* CRC of the last header */
 	bool chained;
-	uint64_t checkpoint;      /* LSN that the checkpoint goes to */
+	uint64_t checkpoint;      /* LSN that the checkpoint goes to; 0: it cannot be read */
 	struct fsck_range open;   /* bytes that are damage if a good batch follows, else the tail */
 	struct batch_header last;
 	uint64_t last_at;
+	uint64_t hollow;          /* a segment since that batch that holds none; 0: there is none */
 	struct {
 		struct bad_blob {
 			uint64_t id, segment, at, n;
@@ -160,31 +161,21 @@ static void settle_range(struct walk *w, uint64_t from, uint64_t to)
 }
 
 /* A segment that begins later than the last one ended: compaction removes segments, but none that
- * redo from the checkpoint needs. */
+ * redo from the checkpoint needs.  Without that nobody knows which. */
 static void look_at_gap(struct walk *w, uint64_t at, const struct batch_header *h)
 {
 	uint64_t from = w->expect ? w->expect : 1;
 
-	if (at == SEGMENT_HEADER_SIZE && h->first <= w->checkpoint + 1)
+	if (at == SEGMENT_HEADER_SIZE && !w->hollow && (!w->checkpoint || h->first <= w->checkpoint + 1))
 		return;
 	w->f->complete = false;
-	w->f->gone = true;
+	w->f->gaps = true;
+	w->f->gone |= h->first > w->checkpoint + 1;
 	fsck_report_log(w->f, FSCK_MISSING, w->segment, at, 0,
 		words(w, "records ", from, " to ", h->first - 1, " before this place are missing"));
 }
 
-static int add_span(struct fsck *f, const struct batch_header *h)
-{
-	struct fsck_span *last = f->spans.n ? &f->spans.v[f->spans.n - 1] : NULL;
-	struct fsck_span fresh = {h->first, h->first + h->count};
-
-	if (!last || last->end != h->first)
-		return vec_push(&f->spans, fresh);
-	last->end = fresh.end;
-	return 0;
-}
-
-static int take_batch(struct walk *w, uint64_t at, const struct batch_header *h, struct str meta)
+static void take_batch(struct walk *w, uint64_t at, const struct batch_header *h, struct str meta)
 {
 	bool damaged = w->open.n;
 
@@ -200,6 +191,7 @@ static int take_batch(struct walk *w, uint64_t at, const struct batch_header *h,
 			"does not continue the batch before it");
 	}
 	w->bad.n = 0;
+	w->hollow = 0;
 	w->expect = h->first + h->count;
 	w->prev = h->crc;
 	w->chained = true;
@@ -208,7 +200,6 @@ static int take_batch(struct walk *w, uint64_t at, const struct batch_header *h,
 	w->last_at = at;
 	w->f->batches++;
 	look_at_records(w, at, h, meta);
-	return add_span(w->f, h);
 }
 
 /* Moves *at to the next batch that can belong here: not one of a copied log inside a damaged body. */
@@ -240,8 +231,9 @@ static int walk_batches(struct walk *w)
 		if (answer != 1)
 			break;
 		settle_bodies(w, false);
-		answer = scan_batch(&w->src, &w->f->key, next, &h, &meta) == 1 ?
-			take_batch(w, next, &h, buf_str(&meta)) : -1;
+		answer = scan_batch(&w->src, &w->f->key, next, &h, &meta) == 1 ? 0 : -1;
+		if (!answer)
+			take_batch(w, next, &h, buf_str(&meta));
 		at = next + batch_size(&h);
 		fsck_progress(w->f, "log", w->f->bytes + at, w->f->total);
 	}
@@ -270,6 +262,7 @@ static int walk_segment(struct walk *w, uint64_t first)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
+	uint64_t batches;
 	int answer = -1;
 
 	segment_name(name, first);
@@ -280,7 +273,10 @@ static int walk_segment(struct walk *w, uint64_t first)
 		w->src.size = (uint64_t)st.st_size;
 		w->segment = first;
 		look_at_header(w);
+		batches = w->f->batches;
 		answer = walk_batches(w);
+		if (w->f->batches == batches)
+			w->hollow = first;
 		w->f->bytes += w->src.size;
 	}
 	close(w->src.fd);

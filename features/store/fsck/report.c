@@ -34,6 +34,8 @@ static const struct {
 		"to lost/.", false},
 	[FSCK_TAIL] = {"tail", "The last batch was being written when the machine stopped. Nobody was told "
 		"that it is durable. The next start cuts it and keeps its bytes in lost/.", false},
+	[FSCK_LACKING] = {"lacking", "The log has lost a record of this, and the checkpoint's files still have what "
+		"it said. Nothing is lost yet: --repair writes it to the log again.", false},
 	[FSCK_CHECKPOINT] = {"checkpoint", "The server does not start with these files. They repeat what the "
 		"log says: --repair makes them anew from it.", true},
 	[FSCK_INDEX] = {"index", "A mailbox differs from what the log says about it. --repair makes all "
