@@ -8,6 +8,8 @@ import socket
 ssl = ctypes.CDLL(ctypes.util.find_library("ssl"))
 for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
     getattr(ssl, name).restype = ctypes.c_void_p
+ssl.SSL_export_keying_material.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p,
+                                           ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
 
 CTRL_SET_MIN_PROTO_VERSION, CTRL_SET_MAX_PROTO_VERSION = 123, 124
 FILETYPE_PEM = 1

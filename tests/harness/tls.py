@@ -18,12 +18,14 @@ def make_ca(folder, name="ca"):
             f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=Test {name}", "-days", "30", folder=folder)
 
 
-def make_cert(folder, name, kind="ec", ca="ca", subject="/CN=localhost", san="DNS:localhost,IP:127.0.0.1"):
+def make_cert(folder, name, kind="ec", ca="ca", subject="/CN=localhost", san="DNS:localhost,IP:127.0.0.1",
+              usage=""):
     new = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"],
            "rsa1024": ["-newkey", "rsa:1024"]}[kind]
     openssl("req", *new, "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject,
             folder=folder)
-    (folder / f"{name}.ext").write_text(f"subjectAltName={san}\n" if san else "\n")
+    (folder / f"{name}.ext").write_text((f"subjectAltName={san}\n" if san else "\n")
+                                        + (f"extendedKeyUsage={usage}\n" if usage else ""))
     openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
             "-days", "30", "-extfile", f"{name}.ext", "-out", f"{name}.pem", folder=folder)
 

@@ -18,7 +18,7 @@ static const struct sasl_kept kept = {
 };
 
 static const struct sasl_mech mechs[] = {
-	{.name = "SCRAM-SHA-512", .kept = &kept, .add = auth_scram_add},
+	{.name = "SCRAM-SHA-512", .bindable = true, .kept = &kept, .add = auth_scram_add},
 	{0},
 };
 
