@@ -36,32 +36,6 @@ void gate_stop_if_drained(struct gate *g)
 
 /* ---- other roles ---- */
 
-static int auth_reply(struct gate *g, struct cursor payload)
-{
-	struct gate_conn *c = gate_find(g, cursor_u64(&payload));
-	uint8_t status = cursor_u8(&payload);
-	struct str data = cursor_str(&payload, CONFIG_PRELOGIN_LINE_MAX);
-	struct str token = cursor_take(&payload, SRV_TOKEN_SIZE);
-
-	if (payload.failed || !cursor_done(&payload) || status > PRELOGIN_AUTH_LAST)
-		return -1;
-	if (c && status != PRELOGIN_AUTH_CONTINUE)
-		c->exchange = false;
-	if (!c || c->state != WAITING) /* the client left meanwhile, or is being shown out */
-		return 0;
-	if (status == PRELOGIN_AUTH_OK && !srv_child_connected(&g->child, SRV_MAIL)) {
-		gate_answer(c, PRELOGIN_AUTH_UNAVAILABLE, STR(""));
-		return 0;
-	}
-	if (status == PRELOGIN_AUTH_OK)
-		memcpy(c->token, token.p, sizeof(c->token));
-	if (status == PRELOGIN_AUTH_FAILED && srv_settings.login_failure_delay)
-		gate_answer_late(c, (enum prelogin_auth)status, data);
-	else
-		gate_answer(c, (enum prelogin_auth)status, data);
-	return 0;
-}
-
 static int gate_message(struct srv_child *child, enum srv_role from, uint16_t type,
 	struct cursor payload, int fd)
 {
@@ -71,23 +45,13 @@ static int gate_message(struct srv_child *child, enum srv_role from, uint16_t ty
 		close(fd);
 		return -1;
 	}
-	return from == SRV_AUTH && type == SRV_AUTH_REPLY ? auth_reply(g, payload) : -1;
+	return from == SRV_AUTH && type == SRV_AUTH_REPLY ? gate_auth_reply(g, payload) : -1;
 }
 
 static void gate_peer_down(struct srv_child *child, enum srv_role role)
 {
-	struct gate *g = (struct gate *)child;
-
-	if (role != SRV_AUTH)
-		return;
-	for (size_t i = 0; i < g->slots.n; i++) {
-		struct gate_conn *c = g->slots.v[i].conn;
-
-		if (c)
-			c->exchange = false;
-		if (c && c->state == WAITING)
-			gate_answer(c, PRELOGIN_AUTH_UNAVAILABLE, STR(""));
-	}
+	if (role == SRV_AUTH)
+		gate_auth_lost((struct gate *)child);
 }
 
 static void drop_all(struct gate *g)
@@ -165,7 +129,9 @@ struct gate *gate_new(struct loop *l, const struct srv_listeners *listeners)
 	srv_child_init(&g->child, l, SRV_GATE, &gate_ops);
 	g->transport = srv_transport();
 	g->drained.fire = drain_over;
-	if (gate_listen(g, listeners)) {
+	g->failures = failures_new(srv_settings.login_failure_seconds * 1000);
+	if (!g->failures || gate_listen(g, listeners)) {
+		failures_free(&g->failures);
 		free(g);
 		return NULL;
 	}
@@ -187,6 +153,7 @@ void gate_free(struct gate **gate)
 	loop_timer_stop(&g->resume);
 	loop_timer_stop(&g->drained);
 	srv_child_close(&g->child);
+	failures_free(&g->failures);
 	free(g->slots.v);
 	free(g->listeners);
 	free(g);

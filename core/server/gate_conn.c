@@ -24,16 +24,6 @@ static const struct gate_protocol imap_protocol = {"imap", ENABLE_IMAP ? imap_pr
 static const struct gate_protocol lmtp_protocol = {"lmtp", ENABLE_LMTP ? lmtp_prelogin_greet : NULL,
 	ENABLE_LMTP ? lmtp_prelogin_input : NULL, NULL, ENABLE_LMTP ? lmtp_prelogin_bye : NULL};
 
-static void abort_auth(struct gate_conn *c)
-{
-	struct buf frame = {0};
-
-	buf_put64(&frame, c->id);
-	srv_child_send(&c->gate->child, SRV_AUTH, SRV_AUTH_ABORT, &frame, -1);
-	buf_free(&frame);
-	c->exchange = false;
-}
-
 void gate_conn_drop(struct gate_conn *c)
 {
 	struct gate *g = c->gate;
@@ -43,10 +33,12 @@ void gate_conn_drop(struct gate_conn *c)
 		close(c->io.fd);
 	}
 	if (c->exchange)
-		abort_auth(c);
+		gate_auth_abort(c);
 	loop_timer_stop(&c->timer);
 	loop_timer_stop(&c->delay);
 	gate_table_remove(g, c);
+	if (c->state == WAITING)
+		gate_auth_next(g, c->address);
 	if (c->t)
 		g->transport->free(&c->t);
 	transport_info_free(&c->info);
@@ -69,7 +61,7 @@ void gate_say_bye(struct gate_conn *c, const char *why)
 	c->p.want = PRELOGIN_CLOSE;
 }
 
-static uint8_t flags_of(const struct gate_conn *c)
+uint8_t gate_flags(const struct gate_conn *c)
 {
 	return (uint8_t)((c->p.secure ? SRV_SECURE : 0) | (c->t ? SRV_TLS : 0));
 }
@@ -83,36 +75,6 @@ void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data
 	if (c->p.want == PRELOGIN_READ && c->p.in.len)
 		c->protocol->input(&c->p);
 	gate_act(c);
-}
-
-/* 0, or -1: auth is not there. */
-static int ask_auth(struct gate_conn *c)
-{
-	struct gate *g = c->gate;
-	struct buf frame = {0};
-	int rc;
-
-	if (c->p.auth_abort && c->exchange)
-		abort_auth(c);
-	c->p.auth_abort = false;
-	buf_put64(&frame, c->id);
-	if (c->p.auth_first) {
-		buf_put8(&frame, (uint8_t)c->service);
-		buf_put8(&frame, flags_of(c));
-		buf_putstr(&frame, str_from(c->peer));
-		buf_putstr(&frame, buf_str(&c->info.version));
-		buf_putstr(&frame, buf_str(&c->info.certificate));
-		buf_putstr(&frame, buf_str(&c->info.exporter));
-		buf_putstr(&frame, buf_str(&c->info.endpoint));
-	}
-	buf_addstr(&frame, buf_str(&c->p.auth));
-	c->state = WAITING;
-	rc = srv_child_send(&g->child, SRV_AUTH,
-		c->p.auth_first ? SRV_AUTH_START : SRV_AUTH_STEP, &frame, -1);
-	buf_wipe(&frame);
-	buf_wipe(&c->p.auth);
-	c->exchange = rc == 0;
-	return rc;
 }
 
 /* The descriptor for mail: the client's own, or one end of a relay, which begins.  -1: lost. */
@@ -143,7 +105,7 @@ static void hand_off(struct gate_conn *c)
 	int fd;
 
 	buf_put8(&frame, (uint8_t)c->service);
-	buf_put8(&frame, flags_of(c));
+	buf_put8(&frame, gate_flags(c));
 	buf_add(&frame, c->token, sizeof(c->token));
 	buf_putstr(&frame, buf_str(&c->p.tag));
 	buf_putstr(&frame, buf_str(&c->p.lhlo));
@@ -205,10 +167,7 @@ static bool act_once(struct gate_conn *c)
 		gate_watch(c);
 		break;
 	case PRELOGIN_AUTH:
-		if (ask_auth(c) == 0)
-			gate_watch(c);
-		else
-			gate_answer(c, PRELOGIN_AUTH_UNAVAILABLE, STR(""));
+		gate_auth_ask(c);
 		break;
 	case PRELOGIN_HANDOFF:
 		/* Answers to earlier commands leave first. */
@@ -236,7 +195,7 @@ void gate_act(struct gate_conn *c)
 /* ---- limits ---- */
 
 /* One line a second, however many are turned away. */
-static void log_refusal(struct gate_conn *c, const char *why)
+void gate_log_refusal(struct gate_conn *c, const char *event, const char *why)
 {
 	struct gate *g = c->gate;
 	uint64_t now = loop_now(g->child.loop);
@@ -244,7 +203,7 @@ static void log_refusal(struct gate_conn *c, const char *why)
 	g->refusals++;
 	if (g->refusal_logged && now - g->refusal_logged < REFUSAL_LOG_MS)
 		return;
-	log_warning("connection refused", "service", c->protocol->name, "peer", c->peer, "why", why,
+	log_warning(event, "service", c->protocol->name, "peer", c->peer, "why", why,
 		"since_last_line", log_num((int64_t)g->refusals), NULL);
 	g->refusals = 0;
 	g->refusal_logged = now;
@@ -253,7 +212,7 @@ static void log_refusal(struct gate_conn *c, const char *why)
 /* Nobody who is turned away may stay, or turning away would not help. */
 static void end_at_once(struct gate_conn *c, const char *why)
 {
-	log_refusal(c, why);
+	gate_log_refusal(c, "connection refused", why);
 	gate_say_bye(c, why);
 	gate_write(c);
 	gate_conn_drop(c);
@@ -318,7 +277,7 @@ static void conn_ready(struct loop_fd *io, uint32_t events)
 		gate_encrypt_go_on(c);
 		return;
 	}
-	if (c->state == WAITING || c->state == DELAYED) {
+	if (c->state == WAITING || c->state == QUEUED || c->state == DELAYED) {
 		if (gate_write(c))
 			gate_conn_drop(c);
 		else
@@ -347,6 +306,8 @@ static void conn_ready(struct loop_fd *io, uint32_t events)
 static void conn_late(struct loop_timer *t)
 {
 	struct gate_conn *c = (struct gate_conn *)((char *)t - offsetof(struct gate_conn, timer));
+	struct gate *g = c->gate;
+	uint64_t address = c->address;
 
 	if (c->state == LAST || c->state == LINGERING || c->state == HANDSHAKE) {
 		gate_conn_drop(c);
@@ -356,30 +317,7 @@ static void conn_late(struct loop_timer *t)
 	c->state = OPEN;
 	gate_say_bye(c, "too long without login");
 	gate_act(c);
-}
-
-static void conn_delay_over(struct loop_timer *t)
-{
-	struct gate_conn *c = (struct gate_conn *)((char *)t - offsetof(struct gate_conn, delay));
-	struct buf data = c->refusal_data;
-
-	c->refusal_data = (struct buf){0};
-	gate_answer(c, c->refusal, buf_str(&data));
-	buf_free(&data);
-}
-
-void gate_answer_late(struct gate_conn *c, enum prelogin_auth status, struct str data)
-{
-	unsigned doublings = c->failures < 3 ? c->failures : 3;
-
-	c->failures++;
-	c->state = DELAYED;
-	c->refusal = status;
-	buf_clear(&c->refusal_data);
-	buf_addstr(&c->refusal_data, data);
-	loop_timer_start(c->gate->child.loop, &c->delay,
-		srv_settings.login_failure_delay * 1000 << doublings);
-	gate_watch(c);
+	gate_auth_next(g, address);
 }
 
 /* ---- new connections ---- */
@@ -421,7 +359,7 @@ static struct gate_conn *conn_new(struct gate *g, enum srv_service service, bool
 	c->p.auth.max = CONFIG_PRELOGIN_LINE_MAX + GATE_READ_MAX;
 	c->io = (struct loop_fd){.fd = fd, .ready = conn_ready};
 	c->timer.fire = conn_late;
-	c->delay.fire = conn_delay_over;
+	c->delay.fire = gate_auth_delay_over;
 	return c;
 }
 

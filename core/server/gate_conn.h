@@ -4,14 +4,16 @@
 
 /*
  * What the files of the gate share: gate.c (life, other roles), gate_conn.c (a connection from the
- * greeting to its hand-off or end), gate_encrypt.c (its handshake), gate_relay.c (an encrypted one
- * after its hand-off), gate_table.c (finding and counting them), gate_io.c (bytes), gate_preface.c
- * (what a proxy says first), gate_listen.c (accepting).  Nobody else includes this.
+ * greeting to its hand-off or end), gate_auth.c (its logins), gate_encrypt.c (its handshake),
+ * gate_relay.c (an encrypted one after its hand-off), gate_table.c (finding and counting them),
+ * gate_io.c (bytes), gate_preface.c (what a proxy says first), gate_listen.c (accepting).  Nobody else
+ * includes this.
  */
 
 #include <sys/socket.h>
 
 #include "core/lib/prelogin.h"
+#include "core/server/failures.h"
 #include "core/server/gate.h"
 #include "core/server/transport.h"
 
@@ -34,6 +36,7 @@ enum conn_state {
 	OPEN,
 	HANDSHAKE, /* of its encryption */
 	WAITING,   /* for auth's answer */
+	QUEUED,    /* to be asked: others of its address are WAITING */
 	DELAYED,   /* a refusal that is told later */
 	LAST,      /* only its last words are still to be written */
 	LINGERING, /* written; reads until the client has seen them, so that no reset eats them */
@@ -90,6 +93,7 @@ struct gate_age {
 struct gate {
 	struct srv_child child;
 	const struct transport *transport; /* NULL: none is compiled in */
+	struct failures *failures;
 	struct gate_relay *relays;
 	size_t n_relays;
 	struct gate_listener *listeners;
@@ -121,6 +125,8 @@ struct gate_conn *gate_find(struct gate *g, uint64_t id);
 /* Gives c its id.  0 / -1 ENOMEM. */
 int gate_table_add(struct gate *g, struct gate_conn *c);
 void gate_table_remove(struct gate *g, struct gate_conn *c);
+/* The connections from this address, and some from others, newest first by next_same. */
+struct gate_conn *gate_bucket(const struct gate *g, uint64_t address);
 /* How many connections come from this address (srv_address_key()). */
 uint64_t gate_count_same(const struct gate *g, uint64_t address);
 /* It comes from there, as a proxy says. */
@@ -156,13 +162,31 @@ void gate_say_bye(struct gate_conn *c, const char *why);
 void gate_act(struct gate_conn *c);
 /* Gives the protocol auth's answer; c may be gone afterwards. */
 void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data);
-/* The same for a wrong password, later; each further one waits longer. */
-void gate_answer_late(struct gate_conn *c, enum prelogin_auth status, struct str data);
+/* What other roles are told about it (SRV_TLS, SRV_SECURE). */
+uint8_t gate_flags(const struct gate_conn *c);
+/* Logs that c was refused something: one line a second, however many are. */
+void gate_log_refusal(struct gate_conn *c, const char *event, const char *why);
 
 /* It comes from there: what is logged, and whether passwords may pass. */
 void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a);
 /* Has the protocol greet, or read what came already; c may be gone afterwards. */
 void gate_begin(struct gate_conn *c);
+
+/* ---- gate_auth.c ---- */
+
+/* The protocol wants PRELOGIN_AUTH: asks auth, now or when fewer of its address are asking; c may be gone
+ * afterwards. */
+void gate_auth_ask(struct gate_conn *c);
+/* The client gave up, or left. */
+void gate_auth_abort(struct gate_conn *c);
+/* One of this address is not WAITING any more: who was QUEUED may ask. */
+void gate_auth_next(struct gate *g, uint64_t address);
+/* An answer; a wrong password is told later, and each further one later still.  0 / -1: nonsense. */
+int gate_auth_reply(struct gate *g, struct cursor payload);
+/* Auth is gone: who waited for it is told. */
+void gate_auth_lost(struct gate *g);
+/* Fires gate_conn.delay. */
+void gate_auth_delay_over(struct loop_timer *t);
 
 /* ---- gate_encrypt.c ---- */
 

@@ -35,11 +35,16 @@ static void bucket_remove(struct gate_conn *c)
 	*p = c->next_same;
 }
 
+struct gate_conn *gate_bucket(const struct gate *g, uint64_t address)
+{
+	return g->bucket[address % GATE_BUCKETS];
+}
+
 uint64_t gate_count_same(const struct gate *g, uint64_t address)
 {
 	uint64_t n = 0;
 
-	for (const struct gate_conn *c = g->bucket[address % GATE_BUCKETS]; c; c = c->next_same)
+	for (const struct gate_conn *c = gate_bucket(g, address); c; c = c->next_same)
 		n += c->address == address;
 	return n;
 }

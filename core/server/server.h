@@ -32,7 +32,8 @@ struct srv_settings {
 	char *user_gate, *user_auth, *user_mail, *sandbox;
 	uint64_t listen_backlog;
 	uint64_t prelogin_connections, prelogin_per_address, prelogin_seconds;
-	uint64_t login_failure_delay, login_cache_minutes, sessions_max, checkpoint_interval, drain_seconds;
+	uint64_t login_failure_delay, login_failures_per_address, login_failure_seconds;
+	uint64_t login_cache_minutes, sessions_max, checkpoint_interval, drain_seconds;
 	bool plaintext;
 };
 

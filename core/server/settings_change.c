@@ -36,7 +36,7 @@ static bool names_listeners(struct str line)
 static bool is_gates(struct str line)
 {
 	static const char *const keys[] = {"imap_listen:", "lmtp_listen:", "listen_backlog:",
-		"prelogin_", "login_failure_delay:", "plaintext:"};
+		"prelogin_", "login_failure", "plaintext:"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (str_istarts(line, str_from(keys[i])))

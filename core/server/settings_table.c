@@ -54,8 +54,18 @@ const struct setting srv_settings_table[] = {
 		NULL},
 	{"login_failure_delay", SETTING_NUMBER, "1", 0, 60, &srv_settings.login_failure_delay,
 		"The answer to a wrong password waits so many seconds, and twice as long after "
-		"each further one on the same connection, up to eight times.",
+		"each further one on the same connection, or ten from the same address, up to eight "
+		"times.",
 		NULL},
+	{"login_failures_per_address", SETTING_NUMBER, TEXT(CONFIG_LOGIN_FAILURES), 0, 1000000,
+		&srv_settings.login_failures_per_address,
+		"After so many wrong passwords from one IPv4 address or one IPv6 /64 no further one is "
+		"tried: clients there are told to come later. 0: no limit. Unix sockets do not count. "
+		"Behind a proxy or for web mail see proxy_protocol_from, or choose a large number.",
+		NULL},
+	{"login_failure_seconds", SETTING_NUMBER, TEXT(CONFIG_LOGIN_FAILURE_SECONDS), 1, 86400,
+		&srv_settings.login_failure_seconds,
+		"In so many seconds one of these wrong passwords is forgotten.", NULL},
 	{"login_cache_minutes", SETTING_NUMBER, TEXT(CONFIG_LOGIN_CACHE_MINUTES), 0, 1440,
 		&srv_settings.login_cache_minutes,
 		"A password that was right is recognised for so many minutes without hashing it again; "
