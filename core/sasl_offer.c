@@ -6,6 +6,8 @@
 #include "core/hooks.h"
 #include "core/lib/text.h"
 
+#define REASON_MAX 200
+
 static const char plus[] = "-PLUS"; /* RFC 5802 6 */
 
 static bool can_bind(const struct prelogin *p, const struct sasl_mech *m)
@@ -89,4 +91,13 @@ void sasl_offer_step(struct prelogin *p, struct str response)
 int sasl_offer_decode(struct str text, bool initial, struct buf *out)
 {
 	return initial && str_eq(text, STR("=")) ? 0 : text_base64_decode(out, text, true);
+}
+
+void sasl_offer_add_reason(struct buf *out, struct str reason)
+{
+	for (size_t i = 0; i < reason.len && i < REASON_MAX; i++) {
+		unsigned char byte = (unsigned char)reason.p[i];
+
+		buf_addc(out, byte < ' ' || byte == 0x7f ? ' ' : (char)byte);
+	}
 }

@@ -24,6 +24,8 @@ void sasl_offer_login(struct prelogin *p, struct str user, struct str password);
 /* initial.p NULL: there is no initial response. */
 void sasl_offer_start(struct prelogin *p, struct str mechanism, struct str initial);
 void sasl_offer_step(struct prelogin *p, struct str response);
+/* Appends auth's reason for a reply: at most 200 bytes, none of them a control byte. */
+void sasl_offer_add_reason(struct buf *out, struct str reason);
 /* Appends what a client's base64 says; with `initial`, "=" is an empty response (RFC 4959 3, RFC 4954
  * 4).  0, or -1: it is not base64. */
 int sasl_offer_decode(struct str text, bool initial, struct buf *out);

@@ -37,10 +37,10 @@ struct session {
 	struct mail *mail;
 	struct session *prev, *next;
 	const char *service;       /* "imap" or "lmtp" */
-	const char *mechanism;     /* of the login; "" for LMTP */
+	const char *mechanism;     /* of the login; "" for LMTP without one */
 	char peer[64];             /* "127.0.0.1", "::1" or "unix" */
 	bool tls;
-	char *user;                /* account; NULL for LMTP */
+	char *user;                /* account; LMTP: who delivers, NULL without a login */
 	char *mailbox;             /* selected, UTF-8; NULL none */
 	const char *state;         /* "idle", the running command, ... ; static strings */
 	uint64_t since;            /* wall clock seconds of its start */
@@ -62,7 +62,7 @@ void session_finish(struct session *s);
  * without TLS.  docs/users.md promises its form. */
 void session_log_end(const struct session *s, uint64_t received, uint64_t sent);
 /* These set the field and tell the features' observers; observers hear of a session from its login
- * on.  user.p NULL: there is no account (LMTP, at its first MAIL).  0 / -1 ENOMEM (nothing set). */
+ * on.  user.p NULL: there is no account (LMTP without a login).  0 / -1 ENOMEM (nothing set). */
 int session_login(struct session *s, struct str user, const char *mechanism);
 int session_select(struct session *s, struct str mailbox); /* .p NULL: none selected */
 void session_state(struct session *s, const char *state);

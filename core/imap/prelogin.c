@@ -302,20 +302,15 @@ void imap_prelogin_input(struct prelogin *p)
 		;
 }
 
-static void add_reason(struct buf *out, struct str data)
-{
-	for (size_t i = 0; i < data.len && i < 200; i++)
-		buf_addc(out, (unsigned char)data.p[i] < ' ' || data.p[i] == 0x7f ? ' ' : data.p[i]);
-	buf_addc(out, 0);
-}
-
 /* reason: auth's, or text where it gave none. */
 static void refuse_login(struct prelogin *p, const char *code, struct str reason, const char *text)
 {
 	struct buf line = {0};
 
-	if (reason.len)
-		add_reason(&line, reason);
+	if (reason.len) {
+		sasl_offer_add_reason(&line, reason);
+		buf_addc(&line, '\0');
+	}
 	imap_tagged(&p->out, buf_str(&p->tag), "NO", code, line.data ? buf_str(&line).p : text);
 	count_errors(p, FAILED_LOGIN_COST);
 	buf_free(&line);

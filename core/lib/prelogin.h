@@ -40,6 +40,8 @@ struct prelogin {
 	bool binding;         /* a SASL exchange can be bound to the TLS connection */
 	bool may_encrypt;     /* PRELOGIN_ENCRYPT can be had */
 	bool must_encrypt;    /* and nothing else before it */
+	bool may_login;       /* LMTP: AUTH is offered */
+	bool must_login;      /* LMTP: no MAIL without it */
 	/* set by the protocol */
 	enum prelogin_want want;
 	struct buf auth;      /* payload of SRV_AUTH_START or SRV_AUTH_STEP without the connection id */

@@ -2,6 +2,7 @@
 #include "core/lmtp/command.h"
 
 #include "core/hooks.h"
+#include "core/lmtp/prelogin.h"
 
 #define BYTES_PER_MB  1048576
 
@@ -29,12 +30,13 @@ enum lmtp_verb lmtp_parse_verb(struct cursor *c)
 		{"LHLO", LMTP_LHLO}, {"MAIL", LMTP_MAIL}, {"RCPT", LMTP_RCPT}, {"DATA", LMTP_DATA},
 		{"RSET", LMTP_RSET}, {"NOOP", LMTP_NOOP}, {"QUIT", LMTP_QUIT}, {"VRFY", LMTP_VRFY},
 		{"HELP", LMTP_HELP}, {"HELO", LMTP_HELO}, {"EHLO", LMTP_HELO},
+		{ENABLE_LMTP_AUTH ? "AUTH" : "", LMTP_AUTH},
 	};
 	struct str word = cursor_take_set(c, letters);
 
 	if (!cursor_done(c) && cursor_peek(c) != ' ')
 		return LMTP_UNKNOWN;
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+	for (size_t i = 0; word.len && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (str_ieq(word, str_from(verbs[i].name)))
 			return verbs[i].verb;
 	}
@@ -155,6 +157,8 @@ void lmtp_add_lhlo(struct buf *out, const char *hostname, struct prelogin *p)
 		if (p && f->lmtp_lhlo)
 			f->lmtp_lhlo(p, out);
 	}
+	if (ENABLE_LMTP_AUTH && p)
+		lmtp_auth_lhlo(p, out);
 	buf_addv(out, "250-PIPELINING\r\n250-8BITMIME\r\n"
 		"250-ENHANCEDSTATUSCODES\r\n250 SIZE ", NULL);
 	buf_addu(out, (uint64_t)CONFIG_MESSAGE_MAX_MB * BYTES_PER_MB);
@@ -177,6 +181,10 @@ int lmtp_answer_common(struct buf *out, enum lmtp_verb verb)
 	case LMTP_HELO:
 		/* RFC 2033 4.1 */
 		buf_adds(out, "500 5.5.1 This is LMTP: say LHLO\r\n");
+		return 1;
+	case LMTP_AUTH:
+		/* RFC 4954 4 */
+		buf_adds(out, "503 5.5.1 AUTH comes before the first MAIL, and once\r\n");
 		return 1;
 	case LMTP_UNKNOWN:
 		buf_adds(out, "500 5.5.1 Unknown command\r\n");

@@ -18,7 +18,7 @@ struct prelogin;
 
 enum lmtp_verb {
 	LMTP_LHLO, LMTP_MAIL, LMTP_RCPT, LMTP_DATA, LMTP_RSET, LMTP_NOOP, LMTP_QUIT, LMTP_VRFY,
-	LMTP_HELP,
+	LMTP_HELP, LMTP_AUTH,
 	LMTP_HELO, /* HELO and EHLO: this is not SMTP */
 	LMTP_UNKNOWN,
 };

@@ -38,6 +38,7 @@ struct lmtp_transaction {
 
 struct lmtp_session {
 	struct session base;   /* first */
+	char mechanism[24];    /* of AUTH, else "" */
 	struct conn conn;
 	struct buf lhlo;
 	enum lmtp_phase phase;

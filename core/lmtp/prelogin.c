@@ -4,8 +4,7 @@
 
 #include "core/hooks.h"
 #include "core/lmtp/command.h"
-
-enum { GREETED = 1, SKIPPING = 2 }; /* bits of p->state: LHLO was said; in a line that is too long */
+#include "core/lmtp/prelogin.h"
 
 void lmtp_prelogin_greet(struct prelogin *p)
 {
@@ -18,7 +17,7 @@ void lmtp_prelogin_bye(struct prelogin *p, const char *why)
 	p->want = PRELOGIN_CLOSE;
 }
 
-static void wrong(struct prelogin *p, const char *reply)
+void lmtp_prelogin_wrong(struct prelogin *p, const char *reply)
 {
 	if (reply)
 		buf_addv(&p->out, reply, "\r\n", NULL);
@@ -33,13 +32,23 @@ static void say_lhlo(struct prelogin *p, struct cursor *args)
 	struct str name;
 
 	if (lmtp_parse_lhlo(args, &name)) {
-		wrong(p, "501 5.5.4 Say LHLO and your host name");
+		lmtp_prelogin_wrong(p, "501 5.5.4 Say LHLO and your host name");
 		return;
 	}
 	buf_clear(&p->lhlo);
 	buf_addstr(&p->lhlo, name);
-	p->state |= GREETED;
+	p->state |= LMTP_GREETED;
 	lmtp_add_lhlo(&p->out, p->hostname, p);
+}
+
+static void refuse_mail(struct prelogin *p)
+{
+	if (!(p->state & LMTP_GREETED))
+		lmtp_prelogin_wrong(p, "503 5.5.1 Say LHLO first");
+	else if (p->must_encrypt) /* RFC 3207 4 */
+		lmtp_prelogin_wrong(p, "530 5.7.0 Encrypt the connection first");
+	else /* RFC 4954 6 */
+		lmtp_prelogin_wrong(p, "530 5.7.0 Authentication required");
 }
 
 static bool by_feature(struct prelogin *p, struct str line)
@@ -71,19 +80,21 @@ static void command(struct prelogin *p, struct str line)
 		p->want = PRELOGIN_CLOSE;
 		break;
 	case LMTP_MAIL:
-		/* RFC 3207 4 */
-		wrong(p, p->state & GREETED ? "530 5.7.0 Encrypt the connection first"
-					    : "503 5.5.1 Say LHLO first");
+		refuse_mail(p);
+		break;
+	case LMTP_AUTH:
+		if (ENABLE_LMTP_AUTH)
+			lmtp_auth_command(p, &c);
 		break;
 	case LMTP_RCPT:
 	case LMTP_DATA:
-		wrong(p, "503 5.5.1 Say MAIL first");
+		lmtp_prelogin_wrong(p, "503 5.5.1 Say MAIL first");
 		break;
 	default:
 		if (verb == LMTP_UNKNOWN && by_feature(p, line))
 			break;
 		if (lmtp_answer_common(&p->out, verb) > 0)
-			wrong(p, NULL);
+			lmtp_prelogin_wrong(p, NULL);
 	}
 }
 
@@ -100,6 +111,8 @@ static int next_line(struct prelogin *p, struct str *line_r, size_t *taken_r)
 
 void lmtp_prelogin_input(struct prelogin *p)
 {
+	if (p->want == PRELOGIN_CLOSE || p->state & LMTP_WAITING)
+		return;
 	p->want = PRELOGIN_READ;
 	while (p->want == PRELOGIN_READ && p->in.len) {
 		struct str line;
@@ -107,15 +120,20 @@ void lmtp_prelogin_input(struct prelogin *p)
 		int ended = next_line(p, &line, &taken);
 		struct cursor c = cursor_from(line);
 
-		if (p->state & SKIPPING) {
-			p->state &= ended ? ~SKIPPING : ~0;
+		if (p->state & LMTP_SKIPPING) {
+			p->state &= ended ? ~LMTP_SKIPPING : ~0;
 		} else if (taken > LMTP_LINE_MAX) {
-			p->state |= ended ? 0 : SKIPPING;
-			wrong(p, "500 5.5.2 Line too long");
+			p->state |= ended ? 0 : LMTP_SKIPPING;
+			if (ENABLE_LMTP_AUTH && p->state & LMTP_RESPONSE)
+				lmtp_auth_line(p, line, false);
+			else
+				lmtp_prelogin_wrong(p, "500 5.5.2 Line too long");
 		} else if (!ended) {
 			return;
-		} else if (p->state & GREETED && lmtp_parse_verb(&c) == LMTP_MAIL &&
-			   !p->must_encrypt) {
+		} else if (ENABLE_LMTP_AUTH && p->state & LMTP_RESPONSE) {
+			lmtp_auth_line(p, line, true);
+		} else if (p->state & LMTP_GREETED && lmtp_parse_verb(&c) == LMTP_MAIL &&
+			   !p->must_encrypt && !p->must_login) {
 			p->want = PRELOGIN_HANDOFF;
 			return;
 		} else {

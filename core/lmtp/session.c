@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/lib/log.h"
@@ -238,8 +239,23 @@ static void end(struct session *base, const char *why)
 		say_bye(s, "4.3.2", why);
 }
 
-int lmtp_session_start(struct mail *m, int fd, struct str lhlo, struct str peer, bool tls,
-	struct str unread)
+/* Mail admits nobody without a grant, so it is mail that tells who had one. */
+static int welcome(struct lmtp_session *s, const struct lmtp_login *login)
+{
+	size_t n = strlen(login->mechanism);
+
+	n = n < sizeof(s->mechanism) ? n : sizeof(s->mechanism) - 1;
+	memcpy(s->mechanism, login->mechanism, n);
+	s->mechanism[n] = '\0';
+	if (session_login(&s->base, str_from(login->account), s->mechanism))
+		return -1;
+	buf_adds(&s->conn.out, "235 2.7.0 Authentication successful\r\n");
+	conn_send(&s->conn);
+	return 0;
+}
+
+int lmtp_session_start(struct mail *m, int fd, struct str lhlo, const struct lmtp_login *login,
+	struct str peer, bool tls, struct str unread)
 {
 	struct lmtp_session *s = calloc(1, sizeof(*s));
 
@@ -260,7 +276,10 @@ int lmtp_session_start(struct mail *m, int fd, struct str lhlo, struct str peer,
 	/* From here on the connection owns the descriptor. */
 	if (conn_start(&s->conn, m->loop, m->store, fd, unread))
 		goto finish_session;
-	session_login(&s->base, STR_NULL, "");
+	if (!login->account)
+		session_login(&s->base, STR_NULL, "");
+	else if (welcome(s, login))
+		conn_abort(&s->conn);
 	if (m->draining)
 		end(&s->base, "Shutting down");
 	return 0;

@@ -104,13 +104,15 @@ static void reply(struct auth_role *r, uint64_t id, enum prelogin_auth status, s
 }
 
 /* Tells mail whom to let in, before the gate can send the client there.  0 / -1. */
-static int grant(struct auth_role *r, const struct auth_answer *answer, unsigned char *token_r)
+static int grant(struct auth_role *r, enum srv_service service, const struct auth_answer *answer,
+	unsigned char *token_r)
 {
 	struct buf frame = {0};
 	int rc;
 
 	file_random(token_r, SRV_TOKEN_SIZE);
 	buf_add(&frame, token_r, SRV_TOKEN_SIZE);
+	buf_put8(&frame, (uint8_t)service);
 	buf_putstr(&frame, answer->account);
 	buf_putstr(&frame, str_from(answer->mechanism));
 	rc = srv_child_send(&r->child, SRV_MAIL, SRV_GRANT, &frame, -1);
@@ -161,7 +163,7 @@ static void done(struct auth_exchange *auth, void *arg, const struct auth_answer
 	log_outcome(x, answer);
 	if (answer->status != PRELOGIN_AUTH_OK) {
 		reply(x->role, x->id, answer->status, answer->data, NULL);
-	} else if (grant(x->role, answer, token)) {
+	} else if (grant(x->role, x->service, answer, token)) {
 		reply(x->role, x->id, PRELOGIN_AUTH_UNAVAILABLE, STR(""), NULL);
 	} else {
 		reply(x->role, x->id, PRELOGIN_AUTH_OK, answer->data, token);

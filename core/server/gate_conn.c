@@ -22,7 +22,8 @@ static const struct gate_protocol imap_protocol = {"imap", ENABLE_IMAP ? imap_pr
 	ENABLE_IMAP ? imap_prelogin_input : NULL, ENABLE_IMAP ? imap_prelogin_auth : NULL,
 	ENABLE_IMAP ? imap_prelogin_bye : NULL};
 static const struct gate_protocol lmtp_protocol = {"lmtp", ENABLE_LMTP ? lmtp_prelogin_greet : NULL,
-	ENABLE_LMTP ? lmtp_prelogin_input : NULL, NULL, ENABLE_LMTP ? lmtp_prelogin_bye : NULL};
+	ENABLE_LMTP ? lmtp_prelogin_input : NULL,
+	ENABLE_LMTP_AUTH ? lmtp_prelogin_auth : NULL, ENABLE_LMTP ? lmtp_prelogin_bye : NULL};
 
 void gate_conn_drop(struct gate_conn *c)
 {
@@ -333,6 +334,11 @@ void gate_set_peer(struct gate_conn *c, const struct sockaddr_storage *a)
 	c->p.must_encrypt = c->gate->transport && c->gate->transport->required() &&
 		!srv_address_is_local(a);
 	c->p.secure = srv_address_is_local(a) || (srv_settings.plaintext && !c->p.must_encrypt);
+	if (!ENABLE_LMTP_AUTH || c->service != SRV_LMTP)
+		return;
+	c->p.may_login = strcmp(srv_settings.lmtp_auth, "no") != 0;
+	c->p.must_login = strcmp(srv_settings.lmtp_auth, "yes") == 0 ||
+		(c->p.may_login && !srv_address_is_local(a));
 }
 
 static struct gate_conn *conn_new(struct gate *g, enum srv_service service, bool encrypted, int fd,

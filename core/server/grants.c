@@ -84,8 +84,8 @@ static struct grant *unlink_grant(struct grants *g, struct grant **p)
 	return one;
 }
 
-int grants_add(struct grants *g, uint64_t now, const unsigned char *token, struct str account,
-	struct str mechanism)
+int grants_add(struct grants *g, uint64_t now, const unsigned char *token, enum srv_service service,
+	struct str account, struct str mechanism)
 {
 	struct grant *one;
 
@@ -101,6 +101,7 @@ int grants_add(struct grants *g, uint64_t now, const unsigned char *token, struc
 	if (!one)
 		return -1;
 	one->until = now + GRANT_MS;
+	one->service = service;
 	memcpy(one->token, token, SRV_TOKEN_SIZE);
 	one->account = strndup(account.p, account.len);
 	one->mechanism = strndup(mechanism.p, mechanism.len);
@@ -114,14 +115,15 @@ int grants_add(struct grants *g, uint64_t now, const unsigned char *token, struc
 	return 0;
 }
 
-struct grant *grants_take(struct grants *g, uint64_t now, const unsigned char *token)
+struct grant *grants_take(struct grants *g, uint64_t now, const unsigned char *token,
+	enum srv_service service)
 {
 	struct grant **p = find(g, token), *one;
 
 	if (!*p)
 		return NULL;
 	one = unlink_grant(g, p);
-	if (one->until <= now)
+	if (one->until <= now || one->service != service)
 		grant_free(&one);
 	return one;
 }

@@ -20,6 +20,7 @@ struct grant {
 	struct grant *next;
 	uint64_t until;
 	unsigned char token[SRV_TOKEN_SIZE];
+	enum srv_service service;
 	char *account, *mechanism;
 };
 
@@ -42,10 +43,12 @@ struct grants {
 void grants_init(struct grants *g);
 void grants_free(struct grants *g);
 /* The copy is made here.  0, or -1 (ENOMEM, ENOBUFS too many, EEXIST token used before). */
-int grants_add(struct grants *g, uint64_t now, const unsigned char *token, struct str account,
-	struct str mechanism);
-/* Takes the grant of that token out, or NULL: none, or too old.  The caller frees it. */
-struct grant *grants_take(struct grants *g, uint64_t now, const unsigned char *token);
+int grants_add(struct grants *g, uint64_t now, const unsigned char *token, enum srv_service service,
+	struct str account, struct str mechanism);
+/* Takes the grant of that token out, or NULL: none, too old, or for another service.  The caller frees
+ * it. */
+struct grant *grants_take(struct grants *g, uint64_t now, const unsigned char *token,
+	enum srv_service service);
 void grant_free(struct grant **grant);
 /* Keeps a hand-off until its grant comes.  0, or -1 ENOBUFS (still the caller's). */
 int grants_park(struct grants *g, uint64_t now, struct handoff *h);

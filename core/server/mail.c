@@ -56,8 +56,10 @@ static int start_session(struct mail_role *r, struct handoff *h, const struct gr
 			grant->mechanism, buf_str(&h->peer), tls, buf_str(&h->unread));
 	}
 	if (ENABLE_LMTP && h->service == SRV_LMTP) {
+		const struct lmtp_login login = {grant ? grant->account : NULL, grant ? grant->mechanism : ""};
+
 		h->fd = -1;
-		return lmtp_session_start(&r->mail, fd, buf_str(&h->lhlo), buf_str(&h->peer), tls,
+		return lmtp_session_start(&r->mail, fd, buf_str(&h->lhlo), &login, buf_str(&h->peer), tls,
 			buf_str(&h->unread));
 	}
 	errno = EPROTONOSUPPORT;
@@ -132,6 +134,15 @@ static int check_socket(int fd)
 	return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* LMTP has no login unless the settings ask for one: else who may connect may deliver. */
+static bool needs_grant(const struct handoff *h)
+{
+	static const unsigned char zeros[SRV_TOKEN_SIZE];
+
+	return h->service == SRV_IMAP || memcmp(h->token, zeros, sizeof(zeros)) != 0 ||
+		(ENABLE_LMTP_AUTH && strcmp(srv_settings.lmtp_auth, "yes") == 0);
+}
+
 /* Takes fd. */
 static int take_handoff(struct mail_role *r, struct cursor payload, int fd)
 {
@@ -151,10 +162,8 @@ static int take_handoff(struct mail_role *r, struct cursor payload, int fd)
 		handoff_free(&h);
 		return 0;
 	}
-	/* LMTP has no login: who may connect may deliver. */
-	grant = h->service == SRV_IMAP ? grants_take(&r->grants, loop_now(r->child.loop), h->token)
-				       : NULL;
-	if (grant || h->service == SRV_LMTP) {
+	grant = grants_take(&r->grants, loop_now(r->child.loop), h->token, h->service);
+	if (grant || !needs_grant(h)) {
 		let_in(r, h, grant);
 	} else if (grants_park(&r->grants, loop_now(r->child.loop), h)) {
 		turn_away(h, "too busy, try again");
@@ -167,23 +176,33 @@ static int take_handoff(struct mail_role *r, struct cursor payload, int fd)
 static int take_grant(struct mail_role *r, struct cursor payload)
 {
 	struct str token = cursor_take(&payload, SRV_TOKEN_SIZE);
+	uint8_t service = cursor_u8(&payload);
 	struct str account = cursor_str(&payload, ACCOUNT_MAX);
 	struct str mechanism = cursor_str(&payload, 64);
 	const unsigned char *t = (const unsigned char *)token.p;
 	struct handoff *h;
+	struct grant *grant;
 
 	if (payload.failed || !cursor_done(&payload) || account.len == 0 ||
+		(service != SRV_IMAP && service != SRV_LMTP) ||
 		memchr(account.p, '\0', account.len))
 		return -1;
-	if (grants_add(&r->grants, loop_now(r->child.loop), t, account, mechanism)) {
+	if (grants_add(&r->grants, loop_now(r->child.loop), t, service, account, mechanism)) {
 		if (errno == EEXIST)
 			return -1;
 		log_warning("grant dropped", "why", strerror(errno), NULL);
 		return 0;
 	}
 	h = grants_unpark(&r->grants, t);
-	if (h)
-		let_in(r, h, grants_take(&r->grants, loop_now(r->child.loop), t));
+	if (h) {
+		grant = grants_take(&r->grants, loop_now(r->child.loop), t, h->service);
+		if (grant) {
+			let_in(r, h, grant);
+		} else {
+			turn_away(h, "login could not be completed, try again");
+			handoff_free(&h);
+		}
+	}
 	expire_later(r);
 	return 0;
 }

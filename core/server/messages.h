@@ -39,9 +39,9 @@ enum srv_message {
 	SRV_AUTH_REPLY,      /* u64 connection, u8 enum prelogin_auth, str data, token (OK only, else zeros) */
 
 	/* auth -> mail */
-	SRV_GRANT = 64,      /* token, str account, str mechanism: good for one hand-off within 10 s */
+	SRV_GRANT = 64,      /* token, u8 service, str account, str mechanism: good for one hand-off within 10 s */
 	/* gate -> mail */
-	SRV_HANDOFF,         /* u8 service, u8 flags, token (LMTP: zeros), str tag, str lhlo, str peer,
+	SRV_HANDOFF,         /* u8 service, u8 flags, token (LMTP without a login: zeros), str tag, str lhlo, str peer,
 	                        str unread; descriptor */
 };
 

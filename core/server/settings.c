@@ -74,6 +74,11 @@ static bool is_sandbox(const char *word)
 	return strcmp(word, "auto") == 0 || strcmp(word, "require") == 0 || strcmp(word, "off") == 0;
 }
 
+static bool is_lmtp_auth(const char *word)
+{
+	return strcmp(word, "no") == 0 || strcmp(word, "remote") == 0 || strcmp(word, "yes") == 0;
+}
+
 /* What the table's types and ranges cannot say. */
 static int check(const char *file, struct buf *errors)
 {
@@ -84,6 +89,8 @@ static int check(const char *file, struct buf *errors)
 		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
 	if (!is_sandbox(srv_settings.sandbox))
 		buf_addv(errors, file, ": sandbox must be auto, require or off\n", NULL);
+	if (ENABLE_LMTP_AUTH && !is_lmtp_auth(srv_settings.lmtp_auth))
+		buf_addv(errors, file, ": lmtp_auth must be no, remote or yes\n", NULL);
 	FEATURE_EACH (f) {
 		if (f->check_settings)
 			f->check_settings(file, errors);

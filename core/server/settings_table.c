@@ -27,6 +27,11 @@ const struct setting srv_settings_table[] = {
 		"connect can deliver: keep it to loopback, a unix socket or a network of your "
 		"own.",
 		"CONFIG_LMTP"},
+	{"lmtp_auth", SETTING_STRING, "no", 0, 0, ENABLE_LMTP_AUTH ? &srv_settings.lmtp_auth : NULL,
+		"Who must log in before delivering over LMTP: no (nobody, AUTH is not offered), remote "
+		"(who is not on this machine) or yes (everybody). A user who logs in needs the right lmtp or "
+		"admin (satchel user grant).",
+		"CONFIG_LMTP_AUTH"},
 	{"listen_backlog", SETTING_NUMBER, TEXT(CONFIG_LISTEN_BACKLOG), 1, 65535,
 		&srv_settings.listen_backlog,
 		"How many connections may wait to be accepted, see listen(2); the kernel cuts it "

@@ -225,13 +225,15 @@ static void drain(int fd)
 		;
 }
 
-static void converse(struct loop *l, struct prelogin *p, struct str rest, size_t piece)
+static void converse(struct loop *l, struct prelogin *p, const struct lmtp_login *login, struct str rest,
+	size_t piece)
 {
 	struct mail mail = {.loop = l, .hostname = "mx", .account_lookup = lookup};
 	int fd[2];
 
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd));
-	must(!lmtp_session_start(&mail, fd[0], buf_str(&p->lhlo), STR("::1"), false, buf_str(&p->in)));
+	must(!lmtp_session_start(&mail, fd[0], buf_str(&p->lhlo), login, STR("::1"), false,
+		buf_str(&p->in)));
 	while (rest.len && mail.sessions) {
 		size_t n = rest.len < piece ? rest.len : piece;
 		ssize_t done = send(fd[1], rest.p, n, MSG_NOSIGNAL);
@@ -249,10 +251,25 @@ static void converse(struct loop *l, struct prelogin *p, struct str rest, size_t
 	must(!mail.sessions && !bodies);
 }
 
+/* Auth says yes, no or go on, as the input's next byte has it. */
+static void answer(struct prelogin *p, struct str *in, struct lmtp_login *login)
+{
+	uint8_t status = in->len ? (uint8_t)in->p[0] % (PRELOGIN_AUTH_LAST + 1) : PRELOGIN_AUTH_FAILED;
+
+	must(p->auth.len > 0);
+	buf_clear(&p->auth);
+	in->p += in->len > 0;
+	in->len -= in->len > 0;
+	if (status == PRELOGIN_AUTH_OK)
+		*login = (struct lmtp_login){"mta", "PLAIN"};
+	lmtp_prelogin_auth(p, status, STR("why\x01"));
+}
+
 static void connect_and_talk(struct str in, size_t piece)
 {
 	static struct loop *l;
-	struct prelogin p = {.hostname = "mx"};
+	struct prelogin p = {.hostname = "mx", .may_login = piece & 2, .must_login = piece & 4, .secure = true};
+	struct lmtp_login login = {0};
 
 	if (!l) {
 		log_init("fuzz", 0, false);
@@ -266,10 +283,14 @@ static void connect_and_talk(struct str in, size_t piece)
 		in.p += n;
 		in.len -= n;
 		lmtp_prelogin_input(&p);
+		while (p.want == PRELOGIN_AUTH)
+			answer(&p, &in, &login);
 		must(p.in.len <= CONFIG_PRELOGIN_LINE_MAX + piece);
 	}
+	must(p.want != PRELOGIN_HANDOFF || !p.must_login || login.account);
 	if (p.want == PRELOGIN_HANDOFF)
-		converse(l, &p, in, piece);
+		converse(l, &p, &login, in, piece);
+	buf_free(&p.auth);
 	buf_free(&p.in);
 	buf_free(&p.out);
 	buf_free(&p.lhlo);

@@ -87,15 +87,25 @@ class Server:
     def write_conf(self):
         self.conf.write_text("".join(f"{k}: {v}\n" for k, v in self.settings.items()))
 
-    def start(self, env=None):
+    def start(self, env=None, by_log=False):
+        """by_log: a greeting is no sign, because something comes before it (PROXY protocol)."""
         self.write_conf()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "-c", str(self.conf), "--data", str(self.data)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **(env or {})}, start_new_session=True)
-        self.wait_ready()
+        if by_log:
+            self.wait_log(": ready pid=")
+        else:
+            self.wait_ready()
         return self
+
+    def wait_log(self, text, seconds=START_SECONDS):
+        end = time.monotonic() + seconds
+        while text not in self.log():
+            assert time.monotonic() < end and self.process.poll() is None, self.log()
+            time.sleep(0.02)
 
     def wait_ready(self, seconds=START_SECONDS):
         """Until a login and a greeting really work, or the process has died."""

@@ -115,12 +115,7 @@ def test_a_clients_version_6_network_is_one_address(fresh, config):
             assert wire.line().startswith(b"* OK")
             return wire.command(f"LOGIN demo {quote(password)}")[-1].split(b" ", 1)[1]
 
-    fresh.wait_ready = lambda: None  # it has no header
-    fresh.start()
-    end = time.monotonic() + 30
-    while ": ready pid=" not in fresh.log():
-        assert time.monotonic() < end, fresh.log()
-        time.sleep(0.02)
+    fresh.start(by_log=True)
     for i in range(4):
         assert say(f"2001:db8:0:7:{i}::1", "wrong") == WRONG
     assert say("2001:db8:0:7:ffff::1", fresh.password) == STOPPED

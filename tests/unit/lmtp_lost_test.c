@@ -231,7 +231,8 @@ static const char *start(const char *text)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
 	peer = fd[1];
-	assert_int_equal(lmtp_session_start(&mail, fd[0], STR("pc"), STR("unix"), false, STR_NULL), 0);
+	assert_int_equal(lmtp_session_start(&mail, fd[0], STR("pc"), &(struct lmtp_login){0}, STR("unix"),
+		false, STR_NULL), 0);
 	return talk(text);
 }
 

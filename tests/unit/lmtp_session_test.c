@@ -74,7 +74,8 @@ static void start(const char *unread)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
 	peer = fd[1];
-	assert_int_equal(lmtp_session_start(&mail, fd[0], STR("pc.example"), STR("127.0.0.1"), false,
+	assert_int_equal(lmtp_session_start(&mail, fd[0], STR("pc.example"),
+		&(struct lmtp_login){0}, STR("127.0.0.1"), false,
 		str_from(unread)), 0);
 }
 

@@ -339,6 +339,7 @@ static void grant(char token)
 
 	for (int i = 0; i < SRV_TOKEN_SIZE; i++)
 		buf_addc(&frame, token);
+	buf_put8(&frame, SRV_IMAP);
 	buf_putstr(&frame, STR("alice"));
 	buf_putstr(&frame, STR("PLAIN"));
 	send_frame(auth_fd, SRV_GRANT, buf_str(&frame), -1);
@@ -410,6 +411,21 @@ static void a_hand_off_without_a_grant_is_turned_away_in_time(void **state)
 	assert_int_equal(read(a, text, sizeof(text)), 0);
 	assert_int_equal(started, 0);
 	close(a);
+}
+
+/* Who may only deliver cannot read, whatever the gate says. */
+static void a_grant_is_for_its_service_alone(void **state)
+{
+	int a, b;
+
+	(void)state;
+	grant('L');
+	a = hand_off(SRV_LMTP, 'L');
+	b = hand_off(SRV_LMTP, 'M');
+	grant('M');
+	assert_int_equal(started, 0);
+	close(a);
+	close(b);
 }
 
 static void lmtp_needs_no_grant(void **state)
@@ -625,6 +641,7 @@ int main(void)
 		MAIL(a_grant_lets_one_client_in_and_only_once),
 		MAIL(a_hand_off_ahead_of_its_grant_waits_for_it),
 		MAIL(a_hand_off_without_a_grant_is_turned_away_in_time),
+		MAIL(a_grant_is_for_its_service_alone),
 		MAIL(lmtp_needs_no_grant),
 		MAIL(a_gate_cannot_grant_and_auth_cannot_hand_off),
 		MAIL(a_descriptor_that_is_no_stream_socket_is_refused),

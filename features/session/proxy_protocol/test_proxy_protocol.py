@@ -32,21 +32,8 @@ def behind(fresh, config):
     """A server behind a proxy; its harness would wait for a greeting without one."""
     listed(fresh)
     if "PROXY_PROTOCOL" in config:
-        start(fresh)
+        fresh.start(by_log=True)
     return fresh
-
-
-def start(server):
-    wait = server.wait_ready
-    server.wait_ready = lambda: None
-    try:
-        server.start()
-    finally:
-        server.wait_ready = wait
-    end = time.monotonic() + 30
-    while "ready" not in server.log():
-        assert server.process.poll() is None and time.monotonic() < end, server.log()
-        time.sleep(0.02)
 
 
 def with_header(server, header, port=None):
@@ -119,7 +106,7 @@ def test_others_than_the_listed_proxies_are_not_heard(fresh, config):
     if "PROXY_PROTOCOL" not in config:
         return
     listed(fresh, proxy_protocol_from="192.0.2.0/24 2001:db8::/32")
-    start(fresh)
+    fresh.start(by_log=True)
     with with_header(fresh, V1) as wire:
         assert wire.line() is None
     assert "not in proxy_protocol_from" in fresh.log()
@@ -129,7 +116,7 @@ def test_listeners_that_are_not_named_take_no_header(fresh, config):
     if "PROXY_PROTOCOL" not in config:
         return
     listed(fresh, proxy_protocol_listen=f"127.0.0.1:{fresh.lmtp_port}")
-    start(fresh)
+    fresh.start(by_log=True)
     with fresh.raw_imap().login() as wire:
         wire.ok("NOOP")
 
@@ -138,7 +125,7 @@ def test_a_silent_proxy_is_shown_out_in_time(fresh, config):
     if "PROXY_PROTOCOL" not in config:
         return
     listed(fresh, prelogin_seconds="1")
-    start(fresh)
+    fresh.start(by_log=True)
     with with_header(fresh, V1[:10]) as wire:
         begin = time.monotonic()
         assert (wire.line() or b"* BYE").startswith(b"* BYE")
@@ -149,7 +136,7 @@ def test_limits_count_the_real_client_and_not_the_proxy(fresh, config):
     if "PROXY_PROTOCOL" not in config:
         return
     listed(fresh, prelogin_per_address="3")
-    start(fresh)
+    fresh.start(by_log=True)
     held = [with_header(fresh, V1) for _ in range(3)]
     for wire in held:
         assert wire.line().startswith(b"* OK")
@@ -166,7 +153,7 @@ def test_passwords_pass_only_where_the_client_itself_speaks_tls(fresh, config):
     if "PROXY_PROTOCOL" not in config:
         return
     listed(fresh, plaintext="no")
-    start(fresh)
+    fresh.start(by_log=True)
     with with_header(fresh, V2) as wire:
         assert wire.line().startswith(b"* OK")
         assert b"LOGINDISABLED" in b" ".join(wire.ok("CAPABILITY"))
