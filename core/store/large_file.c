@@ -206,6 +206,18 @@ static bool is_needed(struct store *s, const char *name)
 	return b && b->kind == BLOB_LARGE;
 }
 
+/* Their new names before their old ones. */
+static int sync_lost(struct store *s)
+{
+	int fd = openat(s->dirfd, "lost", O_RDONLY | O_DIRECTORY | O_CLOEXEC), answer;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	answer = io_fsync(fd) || io_fsync(s->dirfd) ? -1 : 0;
+	close(fd);
+	return answer;
+}
+
 int large_sweep(struct store *s, bool keep)
 {
 	int fd = openat(s->largefd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), answer = 0;
@@ -223,6 +235,9 @@ int large_sweep(struct store *s, bool keep)
 		n++;
 	}
 	closedir(d);
+	/* After a clean end nobody looks for a name that has come back with the power. */
+	if (!answer && n)
+		answer = (keep && sync_lost(s)) || io_fsync(s->largefd) ? -1 : 0;
 	if (n)
 		log_info(keep ? "files without a message, now in lost/" : "removed files without a message", "n",
 			log_num((int64_t)n), NULL);

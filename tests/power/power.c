@@ -53,7 +53,6 @@ static uint64_t epoch_seen;
 static uint32_t validity_acked;
 /* What was durable when the store failed, by the operation that made it so; -2: it did not fail. */
 static int undone_to;
-static bool look_at_log = true; /* and compare what it gives without a checkpoint */
 
 void broken(const char *invariant, const char *detail)
 {
@@ -521,7 +520,7 @@ static void look(bool disturb_recovery, unsigned long n)
 			close_store();
 		io_fault_restore();
 	}
-	alone = look_at_log ? log_state() : NULL;
+	alone = log_state();
 	if (!open_store())
 		broken("the-store-opens-after-any-crash", "it does not");
 	if (stat_number("epoch ") <= epoch_seen && epoch_seen && last_acked() >= 0)
@@ -530,7 +529,7 @@ static void look(bool disturb_recovery, unsigned long n)
 		broken("a-crash-is-not-damage", "damage was reported");
 	check_state();
 	check_rebuild(alone);
-	if (look_at_log && large_files() != large_messages())
+	if (large_files() != large_messages())
 		broken("no-file-is-left-over", "files and large messages differ");
 	check_numbers(last_acked() < 0 ? "" : ops[last_acked()].state);
 	close_store();
@@ -635,10 +634,7 @@ static void failing(unsigned long n, int error, bool all, bool cut_after)
 	else
 		io_fault_end();
 	what = "recovery after a failed call";
-	/* A name that was removed may come back with the power, which no checkpoint minds. */
-	look_at_log = !cut_after;
 	look(false, n);
-	look_at_log = true;
 	end();
 }
 
