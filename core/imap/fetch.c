@@ -14,6 +14,7 @@ struct fetch {
 	bool pieces;            /* part of it may have left */
 	bool said;              /* "* seq FETCH (" */
 	bool items_said;        /* the next one needs a space in front */
+	unsigned cold;          /* slices in a row in which nothing could be read without waiting */
 	struct fetch_literal literal; /* being sent */
 	/* Set \Seen ahead, see mark_seen(): UIDs in order, and the last number looked at. */
 	uint32_t marked[IMAP_SLICE_MESSAGES], marked_to;
@@ -189,16 +190,25 @@ static int add_item(struct imap_session *s, struct fetch *f, const struct fetch_
 /* 1: the message is answered, 0: later, -1 + errno. */
 static int fetch_items(struct imap_session *s, struct fetch *f)
 {
+	struct buf *out = imap_out(s);
+	size_t before;
+	bool said;
 	int done;
 
 	while (f->literal.left || f->at < f->items.n) {
 		/* Many items of one message do not pile up either. */
-		if (!f->literal.left && imap_out(s)->len > CONN_OUT_HIGH + FETCH_PIECE) {
+		if (!f->literal.left && out->len > CONN_OUT_HIGH + FETCH_PIECE) {
 			f->pieces = true;
 			return 0;
 		}
-		if (!f->literal.left && add_item(s, f, &f->items.v[f->at++]))
+		before = out->len;
+		said = f->items_said;
+		if (!f->literal.left && add_item(s, f, &f->items.v[f->at++])) {
+			f->at--;
+			f->items_said = said;
+			out->len = before;
 			return -1;
+		}
 		done = send_pieces(s, f);
 		if (done != 1)
 			return done;
@@ -256,7 +266,7 @@ static bool needs_tree(const struct fetch_items *items)
 }
 
 /* Reads a long message for its tree before anything is said of it, a slice at a time, so that damage can
- * still be told properly.  1, 0 later, -1 + errno. */
+ * still be told properly.  1; -1 + errno: EAGAIN later. */
 static int say_message(struct imap_session *s, struct fetch *f)
 {
 	struct buf *out = imap_out(s);
@@ -264,12 +274,27 @@ static int say_message(struct imap_session *s, struct fetch *f)
 	f->mark = out->len;
 	if (imap_content_long(&f->content) && needs_tree(&f->items) &&
 		!imap_content_mime(&f->content))
-		return errno == EAGAIN ? 0 : -1;
+		return -1;
 	buf_add(out, "* ", 2);
 	buf_addu(out, f->seq);
 	buf_add(out, " FETCH (", 8);
 	f->said = true;
 	return 1;
+}
+
+/* Its bytes are being read from the disk.  What was said of the message is taken back if it can be, and
+ * said again then. */
+static int come_again(struct imap_session *s, struct fetch *f)
+{
+	if (!f->pieces && f->said) {
+		imap_out(s)->len = f->mark;
+		f->said = f->items_said = false;
+		f->at = 0;
+		f->literal.left = 0;
+	}
+	f->cold = f->content.bytes ? 0 : f->cold + 1;
+	imap_wait_read(s);
+	return -1;
 }
 
 /* 0 go on, -1 stop for now (or for good). */
@@ -288,6 +313,8 @@ static int go_on_message(struct imap_session *s, struct fetch *f)
 		errno = ENOMEM;
 		done = -1;
 	}
+	if (done < 0 && errno == EAGAIN)
+		return come_again(s, f);
 	return done < 0 ? give_up(s, f) : -1;
 }
 
@@ -303,7 +330,7 @@ static bool is_gone(struct imap_session *s, struct imap_cmd *c)
 	return true;
 }
 
-static void fetch_step(struct imap_session *s, struct imap_cmd *c)
+static void fetch_slice(struct imap_session *s, struct imap_cmd *c)
 {
 	struct fetch *f = c->state;
 	unsigned n = 0;
@@ -328,6 +355,16 @@ static void fetch_step(struct imap_session *s, struct imap_cmd *c)
 		if (begin_message(s, f, seq) && go_on_message(s, f))
 			return;
 	}
+}
+
+static void fetch_step(struct imap_session *s, struct imap_cmd *c)
+{
+	const struct fetch *f = c->state;
+	struct store *store = s->base.mail->store;
+
+	store_read_nowait(store, f->cold < IMAP_READ_TRIES);
+	fetch_slice(s, c);
+	store_read_nowait(store, false);
 }
 
 /* SP items [SP "(" modifiers ")"] (RFC 4466 2.4).  NULL, or what is wrong. */

@@ -80,6 +80,7 @@ struct imap_session {
 	struct imap_cmd *running;   /* NULL: between commands */
 	struct arena arena;
 	struct loop_idle wake;
+	struct store_reading reading; /* a running command waits for mail to be read */
 	uint64_t barrier;           /* LSN that the output of this turn must wait for */
 	struct imap_range *saved;   /* SEARCHRES "$" (RFC 5182): UIDs in order, allocated */
 	size_t saved_count;         /* ranges; imap_unselect() frees them */
@@ -138,6 +139,10 @@ void imap_add_flags(struct buf *out, const struct mailbox *m, uint32_t flags, ui
 void imap_sync(struct imap_session *s, bool allow_expunge);
 /* Calls the running command's step() again in the next turn. */
 void imap_yield(struct imap_session *s);
+/* After EAGAIN of a reader (store_read_nowait()): calls step() again when the bytes are there. */
+void imap_wait_read(struct imap_session *s);
+/* So often in a row a command comes again for bytes that are not there, before it waits for them. */
+#define IMAP_READ_TRIES 3
 /* CAPABILITY words of core and features for a state, separated by spaces.  p: the connection before
  * login, NULL after it. */
 void imap_add_capabilities(struct buf *out, enum imap_state state, const struct prelogin *p);

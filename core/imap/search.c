@@ -16,6 +16,7 @@ struct search {
 	struct imap_content content;
 	bool unread;              /* some message could not be read */
 	uint32_t again;           /* a long message that is not done with, 0 = none */
+	unsigned cold;            /* slices in a row in which nothing could be read without waiting */
 	/* what was found, as the answer numbers it, and as UIDs for "$" */
 	struct imap_ranges found, uids;
 	uint32_t count, min, max, min_uid, max_uid;
@@ -210,7 +211,7 @@ static void search_fail(struct imap_session *s, struct imap_cmd *c)
 	imap_reply_errno(s, c, ENOMEM);
 }
 
-static void search_step(struct imap_session *s, struct imap_cmd *c)
+static void search_slice(struct imap_session *s, struct imap_cmd *c)
 {
 	struct search *q = c->state;
 	uint32_t seq;
@@ -218,7 +219,7 @@ static void search_step(struct imap_session *s, struct imap_cmd *c)
 	if (imap_view_gone(s, c))
 		return;
 	q->content.bytes = 0;
-	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES; n++) {
+	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES && (!n || !q->again); n++) {
 		seq = q->again ? q->again : imap_pick_next(&q->pick, s->view);
 		if (seq && try_message(s, c, seq)) {
 			search_fail(s, c);
@@ -232,7 +233,18 @@ static void search_step(struct imap_session *s, struct imap_cmd *c)
 		search_answer(s, c);
 		return;
 	}
-	imap_yield(s);
+	q->cold = q->again && !q->content.bytes ? q->cold + 1 : 0;
+	imap_wait_read(s);
+}
+
+static void search_step(struct imap_session *s, struct imap_cmd *c)
+{
+	const struct search *q = c->state;
+	struct store *store = s->base.mail->store;
+
+	store_read_nowait(store, q->cold < IMAP_READ_TRIES);
+	search_slice(s, c);
+	store_read_nowait(store, false);
 }
 
 static void reply_wrong(struct imap_session *s, struct imap_cmd *c, const struct search_parse *p)

@@ -54,6 +54,24 @@ void imap_yield(struct imap_session *s)
 	loop_idle_add(s->conn.loop, &s->wake);
 }
 
+static void read_done(struct store_reading *r)
+{
+	imap_yield((struct imap_session *)((char *)r - offsetof(struct imap_session, reading)));
+}
+
+void imap_wait_read(struct imap_session *s)
+{
+	s->reading.done = read_done;
+	if (store_read_wait(s->base.mail->store, &s->reading))
+		imap_yield(s);
+}
+
+/* Does its next slice come with a turn of the loop, and not with bytes or with room for output? */
+static bool next_turn(const struct imap_session *s)
+{
+	return !s->input->done && s->running->step && !conn_full(&s->conn) && !s->reading.job;
+}
+
 void imap_command_done(struct imap_session *s)
 {
 	s->input->done = true;
@@ -227,7 +245,7 @@ static bool go_on(struct imap_session *s)
 		s->running->step(s, s->running);
 		imap_flush(s);
 		/* The next slice comes after the other sessions' turns. */
-		if (!i->done && s->running->step && !conn_full(&s->conn))
+		if (next_turn(s))
 			imap_yield(s);
 		return i->done;
 	}
@@ -246,7 +264,7 @@ static bool next_command(struct imap_session *s)
 
 	if (imap_input_next(s, &text, &again)) {
 		run_command(s, text);
-		if (!s->input->done && s->running->step && !conn_full(&s->conn))
+		if (next_turn(s))
 			imap_yield(s);
 		imap_flush(s);
 		return s->input->done || s->line;
@@ -305,7 +323,7 @@ static void on_drained(struct conn *c)
 
 	if (s->ending)
 		return;
-	if (s->running && s->running->step)
+	if (s->running && s->running->step && !s->reading.job)
 		s->input->step_due = true;
 	drive(s);
 }
@@ -360,6 +378,7 @@ static void free_session(struct imap_session *s)
 	if (s->running && s->running->cleanup)
 		s->running->cleanup(s->running);
 	s->running = NULL;
+	store_read_cancel(&s->reading);
 	imap_unselect(s);
 	if (s->account)
 		account_unpin(s->account);

@@ -16,6 +16,7 @@
 
 #include "core/lib/crc32c.h"
 #include "core/lib/log.h"
+#include "core/store/cold.h"
 #include "core/store/io.h"
 #include "core/store/large.h"
 
@@ -511,6 +512,7 @@ static void done_ready(struct loop_fd *f, uint32_t events)
 		commit_finished(s, b);
 	checkpoint_finished(s);
 	large_done(s);
+	cold_done(s);
 }
 
 /* A quiet store says how far it is durable, so that a bad batch below can only be damage. */

@@ -12,6 +12,7 @@
 #include "core/lib/crc32c.h"
 #include "core/lib/file.h"
 #include "core/lib/log.h"
+#include "core/store/cold.h"
 #include "core/store/io.h"
 #include "core/store/scan.h"
 
@@ -83,9 +84,23 @@ static uint64_t list_at(const struct large_header *h)
 	return LARGE_HEADER_SIZE + format_align(h->size, 8);
 }
 
-/* One block into out (replaced), and against its CRC.  1 / 0 / -1 + errno. */
-static int read_block(int fd, const struct format_key *k, const struct large_header *h, uint64_t number,
+static int read_bytes(struct store *s, int fd, const struct large_header *h, uint64_t at, uint64_t n,
 	struct buf *out)
+{
+	char *p;
+
+	buf_clear(out);
+	p = buf_reserve(out, n);
+	if (!p || cold_read(s, fd, p, n, at, LARGE_HEADER_SIZE + h->size))
+		return -1;
+	buf_commit(out, n);
+	return 0;
+}
+
+/* One block into out (replaced), and against its CRC; for a store, or (NULL) a tool that may wait.
+ * 1 / 0 / -1 + errno. */
+static int read_block(struct store *s, int fd, const struct format_key *k, const struct large_header *h,
+	uint64_t number, struct buf *out)
 {
 	struct scan_source src = {.fd = fd, .size = UINT64_MAX};
 	uint64_t at = number * LARGE_BLOCK, n = h->size - at < LARGE_BLOCK ? h->size - at : LARGE_BLOCK;
@@ -96,7 +111,8 @@ static int read_block(int fd, const struct format_key *k, const struct large_hea
 		return errno == EPROTO ? 0 : -1;
 	c = cursor_from(buf_str(out));
 	number = cursor_u32(&c);
-	if (scan_read(&src, LARGE_HEADER_SIZE + at, n, out))
+	if (s ? read_bytes(s, fd, h, LARGE_HEADER_SIZE + at, n, out)
+	      : scan_read(&src, LARGE_HEADER_SIZE + at, n, out))
 		return errno == EPROTO ? 0 : -1;
 	return crc32c(k->seed, out->data + out->off, out->len) == number;
 }
@@ -110,7 +126,7 @@ static int read_range(struct store *s, int fd, const struct large_header *h, uin
 	int good;
 
 	for (; n; offset += part, n -= part) {
-		good = read_block(fd, &s->key, h, offset / LARGE_BLOCK, &s->block);
+		good = read_block(s, fd, &s->key, h, offset / LARGE_BLOCK, &s->block);
 		if (good < 0)
 			return -1;
 		if (!good)
@@ -152,7 +168,7 @@ static int verify(int fd, const struct format_key *k, const struct large_header 
 
 	for (uint64_t i = 0; i < blocks && good == 1; i++) {
 		*offset_r = LARGE_HEADER_SIZE + i * LARGE_BLOCK;
-		good = read_block(fd, k, h, i, &b);
+		good = read_block(NULL, fd, k, h, i, &b);
 		if (good == 1)
 			crc = crc32c(crc, b.data + b.off, b.len);
 	}

@@ -7,6 +7,7 @@
 
 #include "core/lib/crc32c.h"
 #include "core/lib/log.h"
+#include "core/store/cold.h"
 #include "core/store/large.h"
 
 static int damaged(const struct blob *b, const char *what)
@@ -18,24 +19,15 @@ static int damaged(const struct blob *b, const char *what)
 	return -1;
 }
 
-static int read_at(int fd, char *p, size_t n, uint64_t at)
+/* Bytes that are only not there yet are no damage. */
+static int failed(const struct blob *b, const char *what)
 {
-	ssize_t done;
+	return errno == EAGAIN ? -1 : damaged(b, what);
+}
 
-	while (n) {
-		done = pread(fd, p, n, (off_t)at);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			if (!done)
-				errno = EPROTO;
-			return -1;
-		}
-		p += done;
-		at += (uint64_t)done;
-		n -= (size_t)done;
-	}
-	return 0;
+static uint64_t body_at(const struct blob *b)
+{
+	return b->offset + format_align(b->summary_len, 8);
 }
 
 /* Appends n bytes of the segment. */
@@ -46,15 +38,10 @@ static int read_disk(struct store *s, const struct blob *b, uint64_t at, size_t 
 
 	if (!p)
 		return -1;
-	if (read_at(fd, p, n, at))
+	if (cold_read(s, fd, p, n, at, body_at(b) + b->body_len))
 		return -1;
 	buf_commit(out, n);
 	return 0;
-}
-
-static uint64_t body_at(const struct blob *b)
-{
-	return b->offset + format_align(b->summary_len, 8);
 }
 
 /* Bytes in memory of a blob whose batch is not written yet. */
@@ -78,8 +65,8 @@ static int verify(struct store *s, struct blob *b)
 		return damaged(b, "segment");
 	for (uint64_t at = 0; at < b->body_len; at += n) {
 		n = b->body_len - at < sizeof(piece) ? (size_t)(b->body_len - at) : sizeof(piece);
-		if (read_at(b->segment->fd, piece, n, body_at(b) + at))
-			return damaged(b, "body");
+		if (cold_read(s, b->segment->fd, piece, n, body_at(b) + at, body_at(b) + b->body_len))
+			return failed(b, "body");
 		crc = crc32c(crc, piece, n);
 	}
 	if (crc != b->body_crc)
@@ -107,7 +94,7 @@ static int blob_read(struct store *s, struct blob *b, uint64_t offset, uint64_t 
 	if (length < b->body_len && verify(s, b))
 		return -1;
 	if (read_disk(s, b, body_at(b) + offset, (size_t)length, out))
-		return damaged(b, "read");
+		return failed(b, "read");
 	if (length < b->body_len)
 		return 0;
 	bytes = buf_str(out);
@@ -135,6 +122,7 @@ int message_read(struct store *s, const struct message *m, uint64_t offset, uint
 	struct buf *out)
 {
 	uint64_t from_prefix = 0;
+	size_t before = out->len;
 	struct blob *b;
 
 	/* Its record in the index is damaged (index_read.c). */
@@ -155,7 +143,10 @@ int message_read(struct store *s, const struct message *m, uint64_t offset, uint
 	if (!length)
 		return 0;
 	b = blob_of(s, m->blob, m->size - m->prefix_size);
-	return b ? blob_read(s, b, offset - m->prefix_size, length, out) : -1;
+	if (b && !blob_read(s, b, offset - m->prefix_size, length, out))
+		return 0;
+	out->len = before;
+	return -1;
 }
 
 int message_summary(struct store *s, const struct message *m, struct buf *out,
@@ -173,7 +164,7 @@ int message_summary(struct store *s, const struct message *m, struct buf *out,
 		if (buf_addstr(out, buf_str(&b->body->summary)))
 			return -1;
 	} else if (read_disk(s, b, b->offset, b->summary_len, out)) {
-		return damaged(b, "summary");
+		return failed(b, "summary");
 	}
 	all = buf_str(out);
 	all.p += before;

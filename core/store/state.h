@@ -171,6 +171,7 @@ struct commit_idle {
 
 struct large; /* large.c */
 struct large_pool;
+struct cold; /* cold.c */
 struct spare; /* segment.c */
 struct checkpoint_job;
 struct map_run; /* map.h */
@@ -262,6 +263,7 @@ struct store {
 	/* budgets */
 	uint64_t body_budget, bodies, large_bytes;
 	struct large_pool *large;
+	struct cold *cold; /* NULL: reads wait */
 	struct buf block; /* of a large message being read */
 	uint64_t space, space_checked;
 	struct body *pool;
@@ -284,6 +286,7 @@ struct store {
 	/* figures */
 	uint64_t account_count, mailbox_count; /* kept in checkpoints */
 	uint64_t messages, batches, records, bytes_written;
+	uint64_t cold_reads; /* of mail that had to be fetched first */
 	uint64_t damaged, cut, moved_bytes;
 	struct histogram batch_records, batch_bytes, sync_us;
 	struct {

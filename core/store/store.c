@@ -14,6 +14,7 @@
 
 #include "core/lib/file.h"
 #include "core/lib/log.h"
+#include "core/store/cold.h"
 #include "core/store/compact.h"
 #include "core/store/io.h"
 #include "core/store/large.h"
@@ -241,6 +242,7 @@ static void free_store(struct store *s)
 	checkpoint_stop(s);
 	compact_stop(s);
 	large_stop(s);
+	cold_stop(s);
 	commit_stop(s);
 	segment_maker_stop(s);
 	batch_free(&s->filling);
@@ -290,7 +292,7 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 		refuse(error_r, o->dir, "large", strerror(errno));
 		goto free_all;
 	}
-	if (commit_start(s) || large_start(s) || segment_maker_start(s) || compact_start(s)) {
+	if (commit_start(s) || cold_start(s) || large_start(s) || segment_maker_start(s) || compact_start(s)) {
 		refuse(error_r, o->dir, NULL, strerror(errno));
 		goto free_all;
 	}
@@ -381,6 +383,7 @@ void store_stat(const struct store *s, struct buf *out)
 	checkpoint_stat(s, out);
 	stat_line(out, "bodies_in_flight_bytes", s->bodies);
 	stat_line(out, "moved_bytes", s->moved_bytes);
+	stat_line(out, "cold_reads", s->cold_reads);
 	stat_line(out, "damaged", s->damaged);
 	stat_line(out, "tails_cut", s->cut);
 	stat_line(out, "failed", s->failed);

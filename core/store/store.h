@@ -252,12 +252,27 @@ int mailbox_expunged(const struct mailbox *m, uint64_t modseq,
 int mailbox_next(const struct mailbox *m, uint32_t uid, struct message *m_r);
 
 /* Appends bytes [offset, offset+length) of the message (prefix, then body), clamped to its size.
- * 0; -1: EPROTO damaged (this message only), EIO. */
+ * 0; -1: EPROTO damaged (this message only), EIO, EAGAIN (see store_read_nowait()). */
 int message_read(struct store *s, const struct message *m, uint64_t offset, uint64_t length,
 	struct buf *out);
 /* The summary of its body (the prefix is not part of it); s_r points into `out`. 0 / -1 as above. */
 int message_summary(struct store *s, const struct message *m, struct buf *out,
 	struct mime_summary *s_r);
+
+/* ---- reading without waiting for the disk ---- */
+
+/* While on, message_read() and message_summary() answer EAGAIN, with nothing appended, where they would
+ * wait for the disk.  For one slice of a command's work; off again before anybody else reads. */
+void store_read_nowait(struct store *s, bool nowait);
+struct store_reading {
+	/* On the loop: what was missing is there now, unless memory is short. */
+	void (*done)(struct store_reading *r);
+	struct cold_job *job; /* NULL: nothing is under way; zero at first */
+};
+/* After an EAGAIN: has a thread fetch what was missing, then calls r->done once.  0; -1: ENOENT (nothing
+ * was missing), ENOMEM; then the caller tries again and waits. */
+int store_read_wait(struct store *s, struct store_reading *r);
+void store_read_cancel(struct store_reading *r);
 
 /* ---- key-value, for features (dedup ids, quotas, annotations) ---- */
 
