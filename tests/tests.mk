@@ -123,7 +123,7 @@ soak: $(O)/satchel
 bench-tool = $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -o $@
 $(O)/bench/load: $(wildcard tests/bench/load*.[ch])
 	$(call say,HOSTCC,$@)
-	$(Q)mkdir -p $(@D); $(bench-tool) $(filter %.c,$^)
+	$(Q)mkdir -p $(@D); $(bench-tool) $(filter %.c,$^) -lssl -lcrypto
 $(O)/bench/%: tests/bench/%.c
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D); $(bench-tool) $<
@@ -142,7 +142,9 @@ bench: $(O)/satchel bench-tools
 	$(Q)$(PYTHON) tests/bench/bench.py $(bench-options) $(if $(PEERS),--peers '$(PEERS)')
 bench-store: $(O)/satchel bench-tools
 	$(Q)$(PYTHON) tests/bench/bench_store.py $(bench-options) $(if $(BIG),--big)
-.PHONY: bench bench-store bench-parts bench-tools
+bench-access: $(O)/satchel bench-tools
+	$(Q)$(PYTHON) tests/bench/bench_access.py $(bench-options)
+.PHONY: bench bench-access bench-store bench-parts bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \

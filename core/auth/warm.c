@@ -11,9 +11,11 @@
 #include "core/lib/text.h"
 
 #define HASH 32
-#define WAYS 4
+/* A digest lives in one of the WAYS places that its first bytes name; the oldest goes.  So many that
+ * chance fills no row long before the table is full: whoever comes round after round would find
+ * nothing in such a row. */
+#define WAYS 32
 
-/* A digest lives in one of the WAYS places that its first bytes name; the oldest goes. */
 struct entry {
 	unsigned char digest[HASH];
 	int64_t since; /* 0 = empty */

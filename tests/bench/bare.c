@@ -4,7 +4,6 @@
  * appends every message to one preallocated file and syncs in groups, and does nothing else: no
  * accounts, no index, no parsing.   bare DIR PORT      serves until it is killed.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

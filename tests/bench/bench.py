@@ -221,6 +221,9 @@ def main():
         tool("raw", root, 1, 0.1)    # refuses a tmpfs before anything is measured
         run_satchel(root, o, report)
         shutil.rmtree(root / "satchel")
+        if not o.only:
+            import bench_access
+            report["access"] = bench_access.measure(root, o)
         for name in o.peers.split():
             from peers import peer
             run_peer(peer(name, root, USERS), o, report)
@@ -228,6 +231,8 @@ def main():
         for name, version in report["versions"].items():
             print(f"{name}: {version}")
         table(report, ["satchel", "bare", *o.peers.split()])
+        if "access" in report:
+            bench_access.show(report["access"])
     finally:
         if o.json:
             pathlib.Path(o.json).write_text(json.dumps(report, indent=1) + "\n")

@@ -3,8 +3,11 @@
  *   load lmtp port= [conns=] [size=|mix] [rcpts=] [users=]      deliveries
  *   load imap port= what=WORD [conns=] [users=] [messages=] ... one command, again and again: login,
  *                            select, append, store, list, header, body, search, noop
- *   load idle port= conns= seconds= [users=]                    sessions in IDLE, just held
+ *                            auth=scram: by SCRAM-SHA-256.  With login each session is the next user's
+ *   load idle port= conns= seconds= [users=] [use=1]            sessions in IDLE, just held
  *   load notice port= lmtp= conns= [users=]                     deliveries to sessions in IDLE
+ *   load handshake port= tls=13 [conns=] [resume=1]             handshakes up to the first ticket
+ * Everywhere: [tls=12|13] [resume=1].
  */
 #include "tests/bench/load.h"
 
@@ -16,7 +19,7 @@
 
 struct options opt = {
 	.conns = 1, .seconds = 3, .warm = 0.3, .size = "4096", .rcpts = 1, .messages = 1,
-	.users = "demo", .password = "demo secret", .what = "noop",
+	.users = "demo", .password = "demo secret", .what = "noop", .auth = "login",
 };
 
 static uint64_t ops, total, failures, bytes;
@@ -143,6 +146,8 @@ static void set(const char *word)
 		{"rcpts", NULL, &opt.rcpts, NULL}, {"messages", NULL, &opt.messages, NULL},
 		{"users", &opt.users, NULL, NULL}, {"password", &opt.password, NULL, NULL},
 		{"what", &opt.what, NULL, NULL}, {"save", &opt.save, NULL, NULL},
+		{"auth", &opt.auth, NULL, NULL}, {"use", NULL, &opt.use, NULL},
+		{"tls", NULL, &opt.tls, NULL}, {"resume", NULL, &opt.resume, NULL},
 		{"port", NULL, (unsigned *)&opt.port, NULL}, {"lmtp", NULL, (unsigned *)&opt.lmtp, NULL},
 	};
 	if (value && n == 5 && !memcmp(word, "count", 5)) {
@@ -168,6 +173,7 @@ int main(int argc, char **argv)
 {
 	const struct { const char *name; int (*run)(void); } modes[] = {
 		{"lmtp", run_lmtp}, {"imap", run_imap}, {"idle", run_idle}, {"notice", run_notice},
+		{"handshake", run_handshake},
 	};
 	for (int i = 2; i < argc; i++)
 		set(argv[i]);
@@ -176,6 +182,6 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], modes[i].name))
 			return modes[i].run();
 	}
-	fprintf(stderr, "usage: load lmtp|imap|idle|notice NAME=VALUE... (see tests/bench/load.c)\n");
+	fprintf(stderr, "usage: load lmtp|imap|idle|notice|handshake NAME=VALUE... (see tests/bench/load.c)\n");
 	return 2;
 }

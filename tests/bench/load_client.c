@@ -41,6 +41,9 @@ void client_open(struct client *c, int port)
 		fatal("connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->len = 0;
+	c->opened++;
+	if (opt.tls)
+		tls_open(c);
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev))
 		fatal("epoll_ctl");
 }
@@ -49,6 +52,8 @@ void client_open(struct client *c, int port)
 void client_close(struct client *c)
 {
 	struct linger now = {.l_onoff = 1};
+	if (c->tls)
+		tls_close(c);
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(c->fd);
 	c->fd = -1;
@@ -56,6 +61,10 @@ void client_close(struct client *c)
 
 void client_put(struct client *c, const char *p, size_t n)
 {
+	if (c->tls) {
+		tls_write(c, p, n);
+		return;
+	}
 	while (n) {
 		ssize_t w = write(c->fd, p, n);
 		if (w < 0 && errno == EINTR)
@@ -72,23 +81,31 @@ void client_puts(struct client *c, const char *text)
 	client_put(c, text, strlen(text));
 }
 
+ssize_t client_read(struct client *c, char *to, size_t room)
+{
+	ssize_t n = c->tls ? tls_read(c, to, room) : read(c->fd, to, room);
+	if (n == 0 || (n < 0 && !c->tls))
+		fatal("the server closed a connection");
+	return n;
+}
+
 static void lines(struct client *c)
 {
-	ssize_t n = read(c->fd, c->line + c->len, sizeof(c->line) - c->len - 1);
+	ssize_t n = client_read(c, c->line + c->len, sizeof(c->line) - c->len - 1);
 	char *nl, *at = c->line;
-	int fd = c->fd;
-	if (n <= 0)
-		fatal("the server closed a connection");
+	unsigned opened = c->opened;
+	if (n < 0)
+		return;
 	c->len += (size_t)n;
 	c->line[c->len] = 0;
-	while (c->fd == fd && (nl = memchr(at, '\n', (size_t)(c->line + c->len - at)))) {
+	while (c->opened == opened && (nl = memchr(at, '\n', (size_t)(c->line + c->len - at)))) {
 		*nl = 0;
 		if (nl > at && nl[-1] == '\r')
 			nl[-1] = 0;
 		c->on_line(c, at);
 		at = nl + 1;
 	}
-	if (c->fd != fd)
+	if (c->opened != opened)
 		return;
 	c->len -= (size_t)(at - c->line);
 	memmove(c->line, at, c->len);
@@ -104,11 +121,11 @@ static void lines(struct client *c)
 static void answers(struct client *c)
 {
 	static char chunk[CHUNK];
-	ssize_t n = read(c->fd, chunk, sizeof(chunk));
+	ssize_t n = client_read(c, chunk, sizeof(chunk));
 	size_t take;
 	char *start;
-	if (n <= 0)
-		fatal("the server closed a connection");
+	if (n < 0)
+		return;
 	bytes_came((uint64_t)n);
 	take = n < TAIL ? (size_t)n : TAIL;
 	if (c->len + take > TAIL) {
@@ -123,22 +140,32 @@ static void answers(struct client *c)
 	if (!start && c->len >= TAIL)
 		return; /* the end of a long line */
 	start = start ? start + 1 : c->line;
-	if (start[0] != 't' && c->step)
+	if (start[0] != 't' && start[0] != '+' && c->step)
 		return;
 	c->line[c->len - 1] = 0;
 	c->len = 0;
 	c->on_tagged(c, start);
 }
 
+static void serve(struct client *c)
+{
+	unsigned opened = c->opened;
+	if (c->tls && !c->encrypted && !tls_handshake(c))
+		return;
+	do {
+		if (c->on_encrypted)
+			c->on_encrypted(c);
+		else if (c->on_line)
+			lines(c);
+		else
+			answers(c);
+	} while (c->opened == opened && c->tls && tls_pending(c));
+}
+
 void turn(int timeout_ms)
 {
 	struct epoll_event ev[EVENTS];
 	int n = ep < 0 ? 0 : epoll_wait(ep, ev, EVENTS, timeout_ms);
-	for (int i = 0; i < n; i++) {
-		struct client *c = ev[i].data.ptr;
-		if (c->on_line)
-			lines(c);
-		else
-			answers(c);
-	}
+	for (int i = 0; i < n; i++)
+		serve(ev[i].data.ptr);
 }

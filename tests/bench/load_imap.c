@@ -14,8 +14,13 @@ static void again(struct client *c);
 
 static void log_in(struct client *c)
 {
+	static unsigned next;
+	const char *user = user_name(is_login ? next++ : c->index);
 	char text[LINE];
-	snprintf(text, sizeof(text), "t LOGIN %s \"%s\"\r\n", user_name(c->index), opt.password);
+	if (!strcmp(opt.auth, "scram"))
+		snprintf(text, sizeof(text), "t AUTHENTICATE SCRAM-SHA-256 %s\r\n", scram_first(c, user));
+	else
+		snprintf(text, sizeof(text), "t LOGIN %s \"%s\"\r\n", user, opt.password);
 	c->step = LOGIN;
 	client_puts(c, text);
 }
@@ -80,8 +85,19 @@ static void work(struct client *c)
 	refused("what= is unknown");
 }
 
+static void answer(struct client *c, const char *challenge)
+{
+	client_puts(c, scram_final(c, challenge));
+	client_puts(c, "\r\n");
+}
+
 static void on_tagged(struct client *c, const char *line)
 {
+	if (line[0] == '+') {
+		if (c->step == LOGIN)
+			answer(c, line + 2);
+		return;
+	}
 	if (c->step == GREETING) {
 		log_in(c);
 		return;

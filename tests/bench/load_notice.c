@@ -23,7 +23,9 @@ static void on_line(struct client *c, const char *line)
 		c->step = LOGIN;
 	} else if (!strncmp(line, "a OK", 4)) {
 		client_puts(c, "b SELECT INBOX\r\n");
-	} else if (!strncmp(line, "b OK", 4)) {
+	} else if (!strncmp(line, "b OK", 4) && opt.use) {
+		client_puts(c, "d FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])\r\n");
+	} else if (!strncmp(line, "b OK", 4) || !strncmp(line, "d OK", 4)) {
 		client_puts(c, "c IDLE\r\n");
 	} else if (line[0] == '+') {
 		c->step = IDLING;

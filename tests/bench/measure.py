@@ -75,6 +75,22 @@ def pss_kib(pid):
     return total
 
 
+SOCKET_SLABS = ("TCP", "TCPv6", "sock_inode_cache", "UNIX", "UNIX-STREAM", "filp", "eventpoll_epi",
+                "skbuff_head_cache", "skbuff_small_head", "skbuff_fclone_cache")
+
+
+def kernel_socket_kib():
+    """What the whole machine's sockets hold in the kernel: buffers, and for root the objects too."""
+    stat = pathlib.Path("/proc/net/sockstat").read_text()
+    total = int(re.search(r"^TCP:.* mem (\d+)", stat, re.M).group(1)) * os.sysconf("SC_PAGE_SIZE")
+    try:
+        slabs = pathlib.Path("/proc/slabinfo").read_text()
+    except OSError:
+        return total / 1024
+    rows = (line.split() for line in slabs.splitlines()[2:])
+    return (total + sum(int(r[1]) * int(r[3]) for r in rows if r[0] in SOCKET_SLABS)) / 1024
+
+
 def status_kib(pid, key):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(rf"^{key}:\s+(\d+)", text, re.M).group(1))
