@@ -33,6 +33,8 @@ struct imap_modifier;
 struct imap_pick;
 struct imap_search_word;
 struct imap_status_item;
+struct lmtp_command;
+struct lmtp_param;
 struct message;
 struct confine;
 struct confine_call;
@@ -125,6 +127,10 @@ struct feature {
 	const struct imap_fetch_word *imap_fetch_words;
 	const struct imap_search_word *imap_search_words;
 	const struct sasl_mech *sasl_mechs;
+	/* LMTP in mail (core/lmtp/extend.h). */
+	const char *const *lmtp_words; /* lines of the answer to LHLO; ended by NULL */
+	const struct lmtp_command *lmtp_commands;
+	const struct lmtp_param *lmtp_params;
 	const struct password_scheme *password_schemes; /* kind NULL ends it */
 	const struct setting *settings;
 	/* What the types of the table cannot say: appends "FILE: message" lines.  Called with every

@@ -18,6 +18,8 @@ enum prelogin_want {
 	PRELOGIN_AUTH,    /* `auth` holds a request for auth; feed the answer with *_prelogin_auth() */
 	PRELOGIN_HANDOFF, /* pass the descriptor to mail with tag, lhlo and the unread bytes in `in` */
 	PRELOGIN_ENCRYPT, /* flush `out`, then begin to encrypt; the protocol starts over */
+	PRELOGIN_PEER,    /* a front end told in `tag` from which address its client comes, "" = it cannot:
+	                     greet that client */
 	PRELOGIN_CLOSE,   /* flush `out`, then close */
 };
 
@@ -35,6 +37,7 @@ struct prelogin {
 	/* set by the gate */
 	struct buf in, out;
 	const char *hostname;
+	const char *peer;     /* as session.peer */
 	bool secure;          /* TLS, or a loopback/unix peer, or `plaintext: yes`: passwords may pass */
 	bool certificate;     /* the client showed a certificate that names somebody */
 	bool binding;         /* a SASL exchange can be bound to the TLS connection */
@@ -47,7 +50,7 @@ struct prelogin {
 	struct buf auth;      /* payload of SRV_AUTH_START or SRV_AUTH_STEP without the connection id */
 	bool auth_first;      /* START, else STEP */
 	bool auth_abort;      /* the client cancelled with "*": send SRV_AUTH_ABORT first */
-	struct buf tag;       /* IMAP: tag of the command that logged in */
+	struct buf tag;       /* IMAP: tag of the command that logged in; see PRELOGIN_PEER */
 	struct buf lhlo;      /* LMTP: name given with LHLO */
 	uint8_t state;        /* the protocol's own */
 	uint8_t errors;       /* bad commands so far */

@@ -2,6 +2,7 @@
 #include "core/lmtp/command.h"
 
 #include "core/hooks.h"
+#include "core/lib/text.h"
 #include "core/lmtp/prelogin.h"
 
 #define BYTES_PER_MB  1048576
@@ -12,13 +13,15 @@ static const unsigned char keyword[256] = {
 /* RFC 5321 4.1.2 esmtp-value */
 static const unsigned char value_bytes[256] = {[33 ... 60] = 1, [62 ... 126] = 1};
 static const unsigned char graphic[256] = {[33 ... 126] = 1};
-/* Dot-string (RFC 5321 4.1.2), with dots wherever people have put them. */
+/* Dot-string (RFC 5321 4.1.2), with dots wherever people have put them, and UTF-8 (RFC 6531 3.3). */
 static const unsigned char local_bytes[256] = {
 	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['!'] = 1, ['#' ... '\''] = 1,
 	['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1, ['='] = 1, ['?'] = 1, ['^'] = 1,
-	['_'] = 1, ['`'] = 1, ['{' ... '~'] = 1};
+	['_'] = 1, ['`'] = 1, ['{' ... '~'] = 1, [0x80 ... 0xff] = 1};
 static const unsigned char domain_bytes[256] = {
-	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['-'] = 1, ['.'] = 1, ['_'] = 1};
+	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['-'] = 1, ['.'] = 1, ['_'] = 1,
+	[0x80 ... 0xff] = 1};
+static const unsigned char ascii[256] = {[0 ... 127] = 1};
 static const unsigned char literal_bytes[256] = {[33 ... 90] = 1, [94 ... 126] = 1};
 
 enum lmtp_verb lmtp_parse_verb(struct cursor *c)
@@ -65,7 +68,7 @@ static int take_quoted(struct cursor *c)
 	while ((byte = cursor_get(c)) != '"') {
 		if (byte == '\\')
 			byte = cursor_get(c);
-		if (byte < 32 || byte > 126)
+		if (byte < 32 || byte == 127)
 			return -1;
 	}
 	return 0;
@@ -89,6 +92,14 @@ static int skip_route(struct cursor *c)
 			return -1;
 	} while (cursor_accept(c, ','));
 	return cursor_accept(c, ':') ? 0 : -1;
+}
+
+static bool is_ascii(struct str s)
+{
+	struct cursor c = cursor_from(s);
+
+	cursor_take_set(&c, ascii);
+	return cursor_done(&c);
 }
 
 int lmtp_parse_path(struct cursor *c, struct str word, struct lmtp_path *path_r)
@@ -115,6 +126,9 @@ int lmtp_parse_path(struct cursor *c, struct str word, struct lmtp_path *path_r)
 		path_r->domain = cursor_between(&at, c);
 	}
 	path_r->address = cursor_between(&start, c);
+	path_r->utf8 = !is_ascii(path_r->address);
+	if (path_r->utf8 && !text_is_utf8(path_r->address))
+		return -1;
 	return cursor_accept(c, '>') && path_r->address.len <= LMTP_PATH_MAX ? 0 : -1;
 }
 
@@ -156,6 +170,8 @@ void lmtp_add_lhlo(struct buf *out, const char *hostname, struct prelogin *p)
 	FEATURE_EACH (f) {
 		if (p && f->lmtp_lhlo)
 			f->lmtp_lhlo(p, out);
+		for (const char *const *word = f->lmtp_words; word && *word; word++)
+			buf_addv(out, "250-", *word, "\r\n", NULL);
 	}
 	if (ENABLE_LMTP_AUTH && p)
 		lmtp_auth_lhlo(p, out);

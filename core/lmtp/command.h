@@ -4,6 +4,8 @@
 
 /* The command grammar of LMTP (RFC 2033 4, RFC 5321 4.1), shared by the gate and mail. */
 
+#include <stdbool.h>
+
 #include "core/lib/buf.h"
 #include "core/lib/cursor.h"
 
@@ -27,6 +29,7 @@ struct lmtp_path {
 	struct str address; /* between < and >, without a source route; empty for <> */
 	struct str local;   /* as written: a quoted local part has its quotes still */
 	struct str domain;  /* empty if there is none */
+	bool utf8;          /* not in ASCII alone, and valid UTF-8 (RFC 6531 3.3) */
 };
 
 /* The word at the start of a line; c then stands behind it (at SP or at the end). */

@@ -19,7 +19,7 @@ static void keep(struct lmtp_data *d, struct buf *out, struct str text)
 static bool line_start(struct lmtp_data *d, struct cursor *c, struct buf *out)
 {
 	if (d->at == LMTP_DATA_START && !cursor_done(c))
-		d->at = cursor_accept(c, '.') ? LMTP_DATA_DOT : LMTP_DATA_TEXT;
+		d->at = !d->raw && cursor_accept(c, '.') ? LMTP_DATA_DOT : LMTP_DATA_TEXT;
 	if (d->at == LMTP_DATA_DOT && !cursor_done(c))
 		d->at = cursor_accept(c, '\r') ? LMTP_DATA_DOT_CR : LMTP_DATA_TEXT;
 	if (d->at == LMTP_DATA_DOT_CR && !cursor_done(c)) {

@@ -24,6 +24,7 @@ enum lmtp_data_at { LMTP_DATA_START, LMTP_DATA_DOT, LMTP_DATA_DOT_CR, LMTP_DATA_
 /* A zeroed struct stands at the beginning. */
 struct lmtp_data {
 	enum lmtp_data_at at;
+	bool raw;      /* dots mean nothing, and no end is looked for (BDAT, RFC 3030) */
 	bool done;     /* the end was seen */
 	bool nul;
 	uint64_t size; /* bytes of text so far, whether kept or not */

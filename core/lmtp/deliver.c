@@ -62,8 +62,9 @@ static void add_received(struct lmtp_session *s, struct slice *sl)
 	buf_adds(out, "Received: from ");
 	lmtp_add_clean(out, buf_str(&s->lhlo));
 	buf_addv(out, address ? " ([" : " (", v6 ? "IPv6:" : "", s->base.peer, address ? "])" : ")",
-		"\r\n\tby ", s->base.mail->hostname, s->base.tls ? " with LMTPS id " : " with LMTP id ",
-		NULL); /* RFC 3848 */
+		"\r\n\tby ", s->base.mail->hostname, s->tx.utf8 ? " with UTF8LMTP" : " with LMTP",
+		s->base.tls ? "S" : "", s->mechanism[0] ? "A id " : " id ",
+		NULL); /* RFC 3848, RFC 6531 4.3 */
 	buf_addstr(out, buf_str(&sl->id));
 	buf_adds(out, ";\r\n\t");
 	date_add_5322(out, (int64_t)sl->d.now, 0);

@@ -11,6 +11,8 @@
 #include "core/session.h"
 #include "core/store/store.h"
 
+struct lmtp_session;
+
 enum lmtp_phase {
 	LMTP_COMMANDS,
 	LMTP_TEXT,       /* between 354 and the final dot */
@@ -22,16 +24,22 @@ struct lmtp_rcpt { /* all in the transaction's arena */
 	struct str address; /* as given, without <> */
 	struct str user;    /* account */
 	struct str detail;
+	bool exempt;        /* from limits of the account (IGNOREQUOTA) */
 };
 
 /* From MAIL to the replies after DATA. */
 struct lmtp_transaction {
 	bool open;             /* MAIL was accepted */
+	bool begun;            /* and text has begun to come: no more recipients */
+	bool utf8;             /* SMTPUTF8 was said (RFC 6531) */
 	struct str sender;
 	uint64_t declared;     /* SIZE=, 0 if none */
 	struct { struct lmtp_rcpt *v; size_t n, cap; } rcpts;
 	struct body *body;
 	struct lmtp_data data;
+	/* In LMTP_TEXT: takes what is in the connection's input, at least something unless it sets
+	 * `stalled`, and leaves that phase at the end. */
+	void (*take)(struct lmtp_session *s);
 	const char *refusal;   /* the reply for every recipient, decided before the end of data */
 	size_t delivered;      /* recipients answered so far */
 };
@@ -57,10 +65,16 @@ struct lmtp_session {
 void lmtp_mail(struct lmtp_session *s, struct cursor *args);
 void lmtp_rcpt(struct lmtp_session *s, struct cursor *args);
 void lmtp_data(struct lmtp_session *s, struct cursor *args);
-/* Takes text from the connection's input, or sets `stalled`; at its end the phase becomes LMTP_STORING or
- * LMTP_DELIVERING. */
-void lmtp_take_text(struct lmtp_session *s);
 void lmtp_transaction_reset(struct lmtp_session *s);
+/* A message begins.  0, or an errno: there is no body then. */
+int lmtp_text_begin(struct lmtp_session *s);
+/* Takes text that stands at the front of the connection's input; what cannot be kept is dropped, and
+ * tx.refusal says why.  Returns how much, 0 with `stalled` set: not now. */
+size_t lmtp_text_take(struct lmtp_session *s, struct str in);
+/* That was all of it: the phase becomes LMTP_STORING or LMTP_DELIVERING. */
+void lmtp_text_end(struct lmtp_session *s);
+/* The text is still swallowed to its end, but no longer kept: the reply for every recipient. */
+void lmtp_text_refuse(struct lmtp_session *s, const char *reply);
 
 /* ---- deliver.c ---- */
 
@@ -77,6 +91,8 @@ void lmtp_body_ready(void *session);
 
 /* "code text" and the line end; counts as a client's mistake from 500 on. */
 void lmtp_reply(struct lmtp_session *s, const char *text);
+/* Nobody can tell any more where the next command begins: "421 code host why", and the end. */
+void lmtp_end(struct lmtp_session *s, const char *code, const char *why);
 /* The reply for an errno of the store. */
 const char *lmtp_error_reply(int error);
 

@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/hooks.h"
 #include "core/lib/log.h"
-#include "core/lmtp/internal.h"
+#include "core/lmtp/extend.h"
 
 /* RFC 5321 4.5.3.2.7 */
 #define TIMEOUT_MS (5 * 60 * 1000)
@@ -34,8 +35,7 @@ const char *lmtp_error_reply(int error)
 	}
 }
 
-/* "421 code host why", then close.  `why` is of this program. */
-static void say_bye(struct lmtp_session *s, const char *code, const char *why)
+void lmtp_end(struct lmtp_session *s, const char *code, const char *why)
 {
 	buf_addv(&s->conn.out, "421 ", code, " ", s->base.mail->hostname, " ", why, "\r\n", NULL);
 	conn_send(&s->conn);
@@ -45,7 +45,7 @@ static void say_bye(struct lmtp_session *s, const char *code, const char *why)
 static void count_error(struct lmtp_session *s)
 {
 	if (++s->errors == LMTP_ERRORS_MAX)
-		say_bye(s, "4.7.0", "Too many errors");
+		lmtp_end(s, "4.7.0", "Too many errors");
 }
 
 void lmtp_reply(struct lmtp_session *s, const char *text)
@@ -67,6 +67,23 @@ static void say_lhlo(struct lmtp_session *s, struct cursor *args)
 	buf_addstr(&s->lhlo, name);
 	lmtp_transaction_reset(s); /* RFC 5321 4.1.4 */
 	lmtp_add_lhlo(&s->conn.out, s->base.mail->hostname, NULL);
+}
+
+/* What core does not know. */
+static bool by_feature(struct lmtp_session *s, struct str line)
+{
+	struct cursor c = cursor_from(line);
+	struct str verb = cursor_take_until(&c, ' ');
+
+	FEATURE_EACH (f) {
+		for (const struct lmtp_command *k = f->lmtp_commands; k && k->name; k++) {
+			if (str_ieq(verb, str_from(k->name))) {
+				k->run(s, &c);
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 static void run_command(struct lmtp_session *s, struct str line)
@@ -97,6 +114,8 @@ static void run_command(struct lmtp_session *s, struct str line)
 		conn_close(&s->conn);
 		break;
 	default:
+		if (verb == LMTP_UNKNOWN && by_feature(s, line))
+			break;
 		if (lmtp_answer_common(&s->conn.out, verb) > 0)
 			count_error(s);
 	}
@@ -143,7 +162,7 @@ static void run(struct lmtp_session *s)
 		if (s->ending && s->phase == LMTP_COMMANDS)
 			break;
 		if (s->phase == LMTP_TEXT)
-			lmtp_take_text(s);
+			s->tx.take(s);
 		else if (!take_line(s))
 			break;
 		if (s->phase == LMTP_DELIVERING)
@@ -156,7 +175,7 @@ static void run(struct lmtp_session *s)
 	if (s->phase >= LMTP_STORING || s->stalled || c->closing || conn_full(c))
 		return;
 	if (s->ending && s->phase == LMTP_COMMANDS)
-		say_bye(s, "4.3.2", s->ending);
+		lmtp_end(s, "4.3.2", s->ending);
 	else if (c->eof) /* what is left over can never be complete */
 		conn_close(c);
 }
@@ -209,7 +228,7 @@ static void on_closed(struct conn *c)
 
 static void on_timeout(struct conn *c)
 {
-	say_bye(of(c), "4.4.2", "Idle too long");
+	lmtp_end(of(c), "4.4.2", "Idle too long");
 }
 
 /* Every reply that waited was a promise that cannot be kept: each is answered again, with a
@@ -227,7 +246,7 @@ static void on_lost(struct conn *c, int error)
 			buf_addv(&c->out, lmtp_error_reply(error), "\r\n", NULL);
 	}
 	s->ending = NULL;
-	say_bye(s, "4.3.0", "Mail store is not available, try again later");
+	lmtp_end(s, "4.3.0", "Mail store is not available, try again later");
 }
 
 static void end(struct session *base, const char *why)
@@ -236,7 +255,7 @@ static void end(struct session *base, const char *why)
 
 	s->ending = why;
 	if (s->phase == LMTP_COMMANDS && !s->conn.closing)
-		say_bye(s, "4.3.2", why);
+		lmtp_end(s, "4.3.2", why);
 }
 
 /* Mail admits nobody without a grant, so it is mail that tells who had one. */

@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hooks.h"
 #include "core/lib/vec.h"
+#include "core/lmtp/extend.h"
 
 #define MESSAGE_MAX ((uint64_t)CONFIG_MESSAGE_MAX_MB * 1024 * 1024)
 #define RCPTS_KEPT  16
+
+static const char UNKNOWN[] = "555 5.5.4 Unknown parameter";
+static const char BEGUN[] = "503 5.5.1 The message has begun";
+/* RFC 6531 3.5 */
+static const char NOT_ASCII[] = "553 5.6.7 Such an address needs SMTPUTF8";
 
 void lmtp_transaction_reset(struct lmtp_session *s)
 {
@@ -41,17 +48,37 @@ static const char *mail_param(struct lmtp_session *s, struct str key, struct str
 			return NULL;
 		return "501 5.5.4 BODY is 7BIT or 8BITMIME";
 	}
-	return "555 5.5.4 Unknown parameter of MAIL";
+	return UNKNOWN;
 }
 
-static const char *mail_params(struct lmtp_session *s, struct cursor *args)
+static const struct lmtp_param *find_param(struct str key, unsigned at)
 {
+	FEATURE_EACH (f) {
+		for (const struct lmtp_param *p = f->lmtp_params; p && p->name; p++) {
+			if (p->at & at && str_ieq(key, str_from(p->name)))
+				return p;
+		}
+	}
+	return NULL;
+}
+
+/* Parameters of MAIL (r NULL) or RCPT.  NULL, or the reply. */
+static const char *take_params(struct lmtp_session *s, struct lmtp_rcpt *r, struct cursor *args)
+{
+	const struct lmtp_param *p;
 	struct str key, value;
 	const char *wrong = NULL;
 	int rc;
 
-	while (!wrong && (rc = lmtp_parse_param(args, &key, &value)) != 0)
-		wrong = rc < 0 ? "501 5.5.4 Malformed parameter" : mail_param(s, key, value);
+	while (!wrong && (rc = lmtp_parse_param(args, &key, &value)) != 0) {
+		if (rc < 0)
+			return "501 5.5.4 Malformed parameter";
+		wrong = r ? UNKNOWN : mail_param(s, key, value);
+		if (wrong != UNKNOWN)
+			continue;
+		p = find_param(key, r ? LMTP_AT_RCPT : LMTP_AT_MAIL);
+		wrong = p ? p->take(s, r, value) : UNKNOWN;
+	}
 	return wrong;
 }
 
@@ -71,7 +98,10 @@ void lmtp_mail(struct lmtp_session *s, struct cursor *args)
 		return;
 	}
 	s->tx.declared = 0;
-	wrong = mail_params(s, args);
+	s->tx.utf8 = false;
+	wrong = take_params(s, NULL, args);
+	if (!wrong && path.utf8 && !s->tx.utf8)
+		wrong = NOT_ASCII;
 	if (wrong) {
 		lmtp_reply(s, wrong);
 		return;
@@ -151,21 +181,22 @@ void lmtp_rcpt(struct lmtp_session *s, struct cursor *args)
 {
 	struct lmtp_rcpt r = {0};
 	struct lmtp_path path;
-	struct str key, value;
+	const char *wrong;
 	int rc;
 
-	if (!s->tx.open) {
-		lmtp_reply(s, "503 5.5.1 Say MAIL first");
+	if (!s->tx.open || s->tx.begun) {
+		lmtp_reply(s, s->tx.open ? BEGUN : "503 5.5.1 Say MAIL first");
 		return;
 	}
 	if (lmtp_parse_path(args, STR("TO:"), &path) || !path.local.len) {
 		lmtp_reply(s, "501 5.1.3 Say RCPT TO:<address>");
 		return;
 	}
-	rc = lmtp_parse_param(args, &key, &value);
-	if (rc) {
-		lmtp_reply(s, rc < 0 ? "501 5.5.4 Malformed parameter" :
-				       "555 5.5.4 Unknown parameter of RCPT");
+	wrong = take_params(s, &r, args);
+	if (!wrong && path.utf8 && !s->tx.utf8)
+		wrong = NOT_ASCII;
+	if (wrong) {
+		lmtp_reply(s, wrong);
 		return;
 	}
 	if (s->tx.rcpts.n >= CONFIG_RECIPIENTS_MAX) {
@@ -186,40 +217,25 @@ void lmtp_rcpt(struct lmtp_session *s, struct cursor *args)
 	lmtp_reply(s, "250 2.1.5 Ok");
 }
 
-void lmtp_data(struct lmtp_session *s, struct cursor *args)
+int lmtp_text_begin(struct lmtp_session *s)
 {
 	struct store *store = s->base.mail->store;
-	int error;
+	int error = store_admits(store, s->tx.declared);
 
-	if (!cursor_done(args)) {
-		lmtp_reply(s, "501 5.5.4 DATA takes no argument");
-		return;
-	}
-	if (!s->tx.rcpts.n) {
-		/* RFC 2033 4.2: no valid recipient, no data. */
-		lmtp_reply(s, "503 5.5.1 No valid recipients");
-		return;
-	}
-	error = store_admits(store, s->tx.declared);
-	if (!error) {
-		s->tx.body = body_new(store);
-		error = s->tx.body ? 0 : errno;
-	}
-	if (error) {
-		lmtp_reply(s, lmtp_error_reply(error));
-		lmtp_transaction_reset(s);
-		return;
-	}
-	body_expect(s->tx.body, s->tx.declared);
-	body_notify(s->tx.body, lmtp_body_ready, s);
-	s->phase = LMTP_TEXT;
+	s->tx.begun = true;
 	s->serial++;
 	session_state(&s->base, "DATA");
-	lmtp_reply(s, "354 Go ahead, end with CRLF . CRLF");
+	if (error)
+		return error;
+	s->tx.body = body_new(store);
+	if (!s->tx.body)
+		return errno;
+	body_expect(s->tx.body, s->tx.declared);
+	body_notify(s->tx.body, lmtp_body_ready, s);
+	return 0;
 }
 
-/* The text is still swallowed to its end, but no longer kept. */
-static void refuse(struct lmtp_session *s, const char *reply)
+void lmtp_text_refuse(struct lmtp_session *s, const char *reply)
 {
 	if (s->tx.refusal)
 		return;
@@ -227,27 +243,66 @@ static void refuse(struct lmtp_session *s, const char *reply)
 	body_free(&s->tx.body);
 }
 
-void lmtp_take_text(struct lmtp_session *s)
+size_t lmtp_text_take(struct lmtp_session *s, struct str in)
 {
 	struct lmtp_transaction *tx = &s->tx;
-	struct str in = buf_str(&s->conn.in);
 	int error = tx->body ? store_admits(s->base.mail->store, in.len) : 0;
+	size_t taken;
 
 	if (tx->body && body_full(tx->body)) {
 		s->stalled = true;
-		return;
+		return 0;
 	}
 	if (error)
-		refuse(s, lmtp_error_reply(error));
-	buf_consume(&s->conn.in, lmtp_data_feed(&tx->data, in, tx->body ? body_buf(tx->body) : NULL));
+		lmtp_text_refuse(s, lmtp_error_reply(error));
+	taken = lmtp_data_feed(&tx->data, in, tx->body ? body_buf(tx->body) : NULL);
+	buf_consume(&s->conn.in, taken);
 	if (tx->data.size > MESSAGE_MAX)
-		refuse(s, "552 5.3.4 Message is too large");
+		lmtp_text_refuse(s, "552 5.3.4 Message is too large");
 	else if (tx->body && body_added(tx->body) < 0)
-		refuse(s, lmtp_error_reply(errno));
-	if (!tx->data.done)
-		return;
-	if (tx->data.nul)
-		refuse(s, "554 5.6.0 Message contains NUL");
+		lmtp_text_refuse(s, lmtp_error_reply(errno));
+	return taken;
+}
+
+void lmtp_text_end(struct lmtp_session *s)
+{
+	if (s->tx.data.nul)
+		lmtp_text_refuse(s, "554 5.6.0 Message contains NUL");
 	s->phase = LMTP_STORING;
 	lmtp_deliver_begin(s);
+}
+
+static void take_data(struct lmtp_session *s)
+{
+	lmtp_text_take(s, buf_str(&s->conn.in));
+	if (s->tx.data.done)
+		lmtp_text_end(s);
+}
+
+void lmtp_data(struct lmtp_session *s, struct cursor *args)
+{
+	int error;
+
+	if (!cursor_done(args)) {
+		lmtp_reply(s, "501 5.5.4 DATA takes no argument");
+		return;
+	}
+	if (s->tx.begun) {
+		lmtp_reply(s, BEGUN);
+		return;
+	}
+	if (!s->tx.rcpts.n) {
+		/* RFC 2033 4.2: no valid recipient, no data. */
+		lmtp_reply(s, "503 5.5.1 No valid recipients");
+		return;
+	}
+	error = lmtp_text_begin(s);
+	if (error) {
+		lmtp_reply(s, lmtp_error_reply(error));
+		lmtp_transaction_reset(s);
+		return;
+	}
+	s->tx.take = take_data;
+	s->phase = LMTP_TEXT;
+	lmtp_reply(s, "354 Go ahead, end with CRLF . CRLF");
 }

@@ -12,6 +12,7 @@
 
 #include "core/imap/imap.h"
 #include "core/lib/log.h"
+#include "core/lib/network.h"
 #include "core/lmtp/lmtp.h"
 
 #define OUT_MAX   (64 * 1024)
@@ -78,6 +79,71 @@ void gate_answer(struct gate_conn *c, enum prelogin_auth status, struct str data
 	gate_act(c);
 }
 
+/* ---- limits ---- */
+
+/* One line a second, however many are turned away. */
+void gate_log_refusal(struct gate_conn *c, const char *event, const char *why)
+{
+	struct gate *g = c->gate;
+	uint64_t now = loop_now(g->child.loop);
+
+	g->refusals++;
+	if (g->refusal_logged && now - g->refusal_logged < REFUSAL_LOG_MS)
+		return;
+	log_warning(event, "service", c->protocol->name, "peer", c->peer, "why", why,
+		"since_last_line", log_num((int64_t)g->refusals), NULL);
+	g->refusals = 0;
+	g->refusal_logged = now;
+}
+
+/* Nobody who is turned away may stay, or turning away would not help. */
+static void end_at_once(struct gate_conn *c, const char *why)
+{
+	gate_log_refusal(c, "connection refused", why);
+	gate_say_bye(c, why);
+	gate_write(c);
+	gate_conn_drop(c);
+}
+
+/* With too many strangers an old one makes room, not the newcomer: who means to log in does so at
+ * once. */
+static void make_room(struct gate *g)
+{
+	struct gate_conn *oldest = g->count >= srv_settings.prelogin_connections ? gate_oldest(g) : NULL;
+
+	if (oldest)
+		end_at_once(oldest, "too many connections, try again");
+}
+
+/* Where lmtp_peers lists who may deliver, somebody else. */
+static bool is_stranger(const struct gate_conn *c)
+{
+	return ENABLE_LMTP && c->service == SRV_LMTP && !c->preface && *srv_settings.lmtp_peers &&
+		!network_listed_text(srv_settings.lmtp_peers, c->peer);
+}
+
+/* True: c is not welcome, and gone. */
+static bool turn_away(struct gate_conn *c)
+{
+	const struct gate *g = c->gate;
+	const char *why = NULL;
+
+	if (g->draining)
+		why = "shutting down";
+	else if (g->count > srv_settings.prelogin_connections)
+		why = "too many connections, try again";
+	else if (c->address && !c->preface &&
+		gate_count_same(g, c->address) > srv_settings.prelogin_per_address)
+		why = "too many connections from your address";
+	else if (is_stranger(c))
+		why = "your address may not deliver here";
+	if (why)
+		end_at_once(c, why);
+	return why;
+}
+
+/* ---- what it wants next ---- */
+
 /* The descriptor for mail: the client's own, or one end of a relay, which begins.  -1: lost. */
 static int detach(struct gate_conn *c)
 {
@@ -143,7 +209,34 @@ static void take_input(struct gate_conn *c)
 		c->protocol->input(&c->p);
 }
 
-/* True: more was read that was there already. */
+/* As if the client that a front end names had come by itself, over the connection as it is.  False: it
+ * is gone. */
+static bool begin_anew(struct gate_conn *c)
+{
+	struct sockaddr_storage a;
+	bool named = c->p.tag.len && network_address(buf_str(&c->p.tag), &a) == 0;
+
+	buf_clear(&c->p.tag);
+	buf_clear(&c->p.lhlo);
+	if (named) {
+		gate_set_peer(c, &a);
+		gate_set_address(c, srv_address_key(&a));
+		/* The certificate is the front end's. */
+		c->p.certificate = c->p.binding = false;
+		c->p.secure |= c->t != NULL;
+		c->p.must_encrypt &= c->t == NULL;
+	}
+	if (turn_away(c))
+		return false;
+	c->p.state = 0;
+	c->p.want = PRELOGIN_READ;
+	c->protocol->greet(&c->p);
+	if (c->p.in.len)
+		c->protocol->input(&c->p);
+	return true;
+}
+
+/* True: there is more to do. */
 static bool act_once(struct gate_conn *c)
 {
 	bool full = c->p.want == PRELOGIN_READ && c->p.in.len >= c->p.in.max;
@@ -180,6 +273,8 @@ static bool act_once(struct gate_conn *c)
 	case PRELOGIN_ENCRYPT:
 		gate_encrypt_start(c);
 		break;
+	case PRELOGIN_PEER:
+		return begin_anew(c);
 	case PRELOGIN_CLOSE:
 		finish(c);
 		break;
@@ -191,60 +286,6 @@ void gate_act(struct gate_conn *c)
 {
 	while (act_once(c))
 		;
-}
-
-/* ---- limits ---- */
-
-/* One line a second, however many are turned away. */
-void gate_log_refusal(struct gate_conn *c, const char *event, const char *why)
-{
-	struct gate *g = c->gate;
-	uint64_t now = loop_now(g->child.loop);
-
-	g->refusals++;
-	if (g->refusal_logged && now - g->refusal_logged < REFUSAL_LOG_MS)
-		return;
-	log_warning(event, "service", c->protocol->name, "peer", c->peer, "why", why,
-		"since_last_line", log_num((int64_t)g->refusals), NULL);
-	g->refusals = 0;
-	g->refusal_logged = now;
-}
-
-/* Nobody who is turned away may stay, or turning away would not help. */
-static void end_at_once(struct gate_conn *c, const char *why)
-{
-	gate_log_refusal(c, "connection refused", why);
-	gate_say_bye(c, why);
-	gate_write(c);
-	gate_conn_drop(c);
-}
-
-/* With too many strangers an old one makes room, not the newcomer: who means to log in does so at
- * once. */
-static void make_room(struct gate *g)
-{
-	struct gate_conn *oldest = g->count >= srv_settings.prelogin_connections ? gate_oldest(g) : NULL;
-
-	if (oldest)
-		end_at_once(oldest, "too many connections, try again");
-}
-
-/* True: c is not welcome, and gone. */
-static bool turn_away(struct gate_conn *c)
-{
-	const struct gate *g = c->gate;
-	const char *why = NULL;
-
-	if (g->draining)
-		why = "shutting down";
-	else if (g->count > srv_settings.prelogin_connections)
-		why = "too many connections, try again";
-	else if (c->address && !c->preface &&
-		gate_count_same(g, c->address) > srv_settings.prelogin_per_address)
-		why = "too many connections from your address";
-	if (why)
-		end_at_once(c, why);
-	return why;
 }
 
 /* ---- events ---- */
@@ -358,6 +399,7 @@ static struct gate_conn *conn_new(struct gate *g, enum srv_service service, bool
 	c->encrypted = encrypted;
 	c->p.may_encrypt = g->transport && !encrypted;
 	c->p.hostname = srv_hostname();
+	c->p.peer = c->peer;
 	gate_set_peer(c, a);
 	/* Room for a line of the longest kind and what is pipelined behind it. */
 	c->p.in.max = CONFIG_PRELOGIN_LINE_MAX + GATE_READ_MAX;

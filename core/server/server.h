@@ -28,7 +28,7 @@ enum srv_role { SRV_MASTER, SRV_GATE, SRV_AUTH, SRV_MAIL, SRV_ROLES };
 
 struct srv_settings {
 	char *data, *hostname, *log_level;
-	char *imap_listen, *lmtp_listen, *lmtp_auth;
+	char *imap_listen, *lmtp_listen, *lmtp_auth, *lmtp_peers;
 	char *user_gate, *user_auth, *user_mail, *sandbox;
 	uint64_t listen_backlog;
 	uint64_t prelogin_connections, prelogin_per_address, prelogin_seconds;

@@ -11,6 +11,7 @@
 #include "core/hooks.h"
 #include "core/lib/file.h"
 #include "core/lib/log.h"
+#include "core/lib/network.h"
 #include "core/lib/vec.h"
 #include "core/server/cli.h"
 #include "generated/version.h"
@@ -91,6 +92,8 @@ static int check(const char *file, struct buf *errors)
 		buf_addv(errors, file, ": sandbox must be auto, require or off\n", NULL);
 	if (ENABLE_LMTP_AUTH && !is_lmtp_auth(srv_settings.lmtp_auth))
 		buf_addv(errors, file, ": lmtp_auth must be no, remote or yes\n", NULL);
+	if (ENABLE_LMTP)
+		network_check_setting(file, "lmtp_peers", srv_settings.lmtp_peers, errors);
 	FEATURE_EACH (f) {
 		if (f->check_settings)
 			f->check_settings(file, errors);

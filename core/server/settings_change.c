@@ -35,7 +35,7 @@ static bool names_listeners(struct str line)
 /* Settings that the gate alone reads. */
 static bool is_gates(struct str line)
 {
-	static const char *const keys[] = {"imap_listen:", "lmtp_listen:", "listen_backlog:",
+	static const char *const keys[] = {"imap_listen:", "lmtp_listen:", "lmtp_peers:", "listen_backlog:",
 		"prelogin_", "login_failure", "plaintext:"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -32,6 +32,11 @@ const struct setting srv_settings_table[] = {
 		"(who is not on this machine) or yes (everybody). A user who logs in needs the right lmtp or "
 		"admin (satchel user grant).",
 		"CONFIG_LMTP_AUTH"},
+	{"lmtp_peers", SETTING_STRING, "", 0, 0, ENABLE_LMTP ? &srv_settings.lmtp_peers : NULL,
+		"Addresses and networks (192.0.2.7, 198.51.100.0/24, 2001:db8::/32, unix) that may deliver "
+		"over LMTP; others are told to come later (421), and the log says so. Empty: whoever can "
+		"connect. Behind a proxy that tells the client's own address, that counts.",
+		"CONFIG_LMTP"},
 	{"listen_backlog", SETTING_NUMBER, TEXT(CONFIG_LISTEN_BACKLOG), 1, 65535,
 		&srv_settings.listen_backlog,
 		"How many connections may wait to be accepted, see listen(2); the kernel cuts it "

@@ -56,7 +56,9 @@ def test_every_symbol_is_one_and_every_feature_of_a_protocol_has_a_row(tmp_path)
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """Words of CAPABILITY before and after login, and of LHLO."""
-    server = Server(os.environ["SATCHEL"], tmp_path_factory.mktemp("rfc"))
+    # Some words are offered to those alone whom a setting names.
+    settings = {"lmtp_xclient_from": "127.0.0.1"} if "LMTP_XCLIENT" in config_symbols() else {}
+    server = Server(os.environ["SATCHEL"], tmp_path_factory.mktemp("rfc"), settings)
     server.start()
     try:
         with server.raw_imap() as wire, server.raw_lmtp() as lmtp:

@@ -18,19 +18,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-const struct feature *const features[] = {NULL};
-const size_t feature_count = 0;
+/* Those that change what a conversation is, where they are compiled in. */
+#if ENABLE_LMTP_CHUNKING
+extern const struct feature lmtp_chunking_feature;
+#define CHUNKING &lmtp_chunking_feature,
+#else
+#define CHUNKING
+#endif
+#if ENABLE_LMTP_SMTPUTF8
+extern const struct feature lmtp_smtputf8_feature;
+#define SMTPUTF8 &lmtp_smtputf8_feature,
+#else
+#define SMTPUTF8
+#endif
+const struct feature *const features[] = {CHUNKING SMTPUTF8 NULL};
+const size_t feature_count = sizeof(features) / sizeof(*features) - 1;
+
+#define SLOTS 64
 
 size_t feature_slots_size(void)
 {
-	return 0;
+	return SLOTS;
 }
 
 void *feature_slot(const struct session *s, const struct feature *f)
 {
-	(void)s;
-	(void)f;
-	return NULL;
+	if (f->session_size > SLOTS)
+		abort();
+	return s->slots;
 }
 
 static void must(bool holds)
@@ -48,6 +63,7 @@ struct body {
 };
 
 static int account, mailbox, bodies;
+static bool chunked; /* the text may come by BDAT, and end as it likes */
 
 int store_admits(const struct store *s, uint64_t bytes)
 {
@@ -107,7 +123,7 @@ int body_finish(struct body *b)
 
 	must(!b->finished);
 	b->finished = true;
-	must(!text.len || (text.len >= 2 && !memcmp(text.p + text.len - 2, "\r\n", 2)));
+	must(!text.len || chunked || (text.len >= 2 && !memcmp(text.p + text.len - 2, "\r\n", 2)));
 	for (size_t i = 0; i < text.len; i++)
 		must(text.p[i] && (text.p[i] != '\n' || (i && text.p[i - 1] == '\r')));
 	return 0;
@@ -298,13 +314,15 @@ static void connect_and_talk(struct str in, size_t piece)
 
 static void compare_text(struct str in)
 {
-	struct lmtp_data whole = {0}, bytewise = {0};
+	bool raw = in.len & 1;
+	struct lmtp_data whole = {.raw = raw}, bytewise = {.raw = raw};
 	struct buf a = {0}, b = {0};
 	size_t n = lmtp_data_feed(&whole, in, &a), at = 0;
 
 	while (at < in.len && !bytewise.done)
 		at += lmtp_data_feed(&bytewise, (struct str){in.p + at, 1}, &b);
 	must(n == at && whole.done == bytewise.done && whole.nul == bytewise.nul);
+	must(!raw || (n == in.len && !whole.done && whole.size >= n));
 	must(whole.size == bytewise.size && str_eq(buf_str(&a), buf_str(&b)));
 	buf_free(&a);
 	buf_free(&b);
@@ -316,6 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	chunked = memmem(data, size, "DAT ", 4) || memmem(data, size, "dat ", 4);
 	if (data[0] & 1)
 		compare_text(in);
 	else

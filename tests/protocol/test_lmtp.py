@@ -8,6 +8,7 @@ import smtplib
 import pytest
 
 from harness.client import message
+from harness.server import Wire
 
 
 @pytest.fixture
@@ -238,3 +239,26 @@ def test_the_case_of_a_name_does_not_make_another_account(server, wire):
     client.select()
     assert client.search(None, "SUBJECT", '"in mixed case"')[1][0].split()
     client.logout()
+
+
+def test_only_the_listed_peers_may_deliver(fresh):
+    fresh.settings["lmtp_peers"] = "192.0.2.0/24, unix"
+    fresh.start(by_log=True)
+    with fresh.raw_lmtp() as wire:
+        code, said = wire.reply()
+        assert code == 421 and "may not deliver" in said
+        assert wire.line() is None
+    with Wire(fresh.lmtp_socket) as wire:
+        assert wire.reply()[0] == 220
+    fresh.imap().logout()  # it is for LMTP alone
+    fresh.settings["lmtp_peers"] = "127.0.0.0/8"
+    fresh.restart()
+    fresh.deliver(message("from a listed peer"))
+
+
+def test_bad_words_of_lmtp_peers_are_told(fresh):
+    fresh.settings["lmtp_peers"] = "10.0.0.0/33 host.example ::1"
+    fresh.write_conf()
+    done = fresh.cli("--check-config", "-c", str(fresh.conf), check=False)
+    assert done.returncode and "10.0.0.0/33 in lmtp_peers" in done.stderr and "host.example in" in done.stderr
+    assert "::1 in" not in done.stderr

@@ -8,6 +8,7 @@
 #include "core/lib/file.h"
 #include "core/lib/settings.h"
 #include "core/lmtp/delivery.h"
+#include "core/lmtp/extend.h"
 #include "core/server/confine.h"
 
 /* Every member of struct feature, each doing nothing. */
@@ -169,6 +170,39 @@ static enum hook_result example_pending(struct imap_session *s)
 	reached++;
 	return HOOK_PASS;
 }
+
+/* ---- LMTP ---- */
+
+/* In the answer to LHLO, before and after the first MAIL. */
+static const char *const lmtp_words[] = {"XEXAMPLE", NULL};
+
+/* After the first MAIL of a connection. */
+static void example_lmtp(struct lmtp_session *s, struct cursor *args)
+{
+	(void)args;
+	reached++;
+	lmtp_reply(s, "250 2.0.0 Done nothing");
+}
+
+static const struct lmtp_command lmtp_commands[] = {
+	{"XEXAMPLE", example_lmtp},
+	{NULL, NULL},
+};
+
+/* MAIL FROM:<a@b> XEXAMPLE=value, and the same with RCPT. */
+static const char *example_param(struct lmtp_session *s, struct lmtp_rcpt *r, struct str value)
+{
+	(void)s;
+	(void)r;
+	(void)value;
+	reached++;
+	return NULL;
+}
+
+static const struct lmtp_param lmtp_params[] = {
+	{"XEXAMPLE", LMTP_AT_MAIL | LMTP_AT_RCPT, example_param},
+	{NULL, 0, NULL},
+};
 
 /* ---- settings, command line, control ---- */
 
@@ -338,6 +372,9 @@ const struct feature example_feature = {
 	.imap_status_items = status_items,
 	.imap_fetch_words = fetch_words,
 	.imap_search_words = search_words,
+	.lmtp_words = lmtp_words,
+	.lmtp_commands = lmtp_commands,
+	.lmtp_params = lmtp_params,
 	.sasl_mechs = NULL, /* see features/auth/sasl_plain/ */
 	.settings = settings,
 	.check_settings = example_check_settings,

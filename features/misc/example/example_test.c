@@ -65,6 +65,9 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->imap_told);
 	assert_non_null(f->imap_expunges);
 	assert_non_null(f->imap_removed);
+	assert_non_null(f->lmtp_words);
+	assert_non_null(f->lmtp_commands);
+	assert_non_null(f->lmtp_params);
 }
 
 static uint64_t reached(struct mail *m)

@@ -38,6 +38,18 @@ def test_sessions_and_deliveries_reach_it_if_compiled_in_and_only_then(server, c
         assert before is None
 
 
+def test_its_words_in_lmtp_are_known_if_compiled_in_and_only_then(server, config):
+    on = "EXAMPLE" in config
+    with server.raw_lmtp() as wire:
+        wire.reply()
+        assert ("XEXAMPLE" in wire.smtp("LHLO pc")[1].splitlines()) == on
+        if not on:
+            assert wire.smtp("MAIL FROM:<a@b> XEXAMPLE")[0] == 555
+        assert wire.smtp("MAIL FROM:<a@b>" + (" XEXAMPLE=1" if on else ""))[0] == 250
+        assert wire.smtp("RCPT TO:<demo> XEXAMPLE")[0] == (250 if on else 555)
+        assert wire.smtp("XEXAMPLE")[0] == (250 if on else 500)
+
+
 def test_its_words_on_the_command_line_are_known_if_compiled_in_and_only_then(server, config):
     control, cli = server.control("example", check=False), server.control("example-cli", check=False)
     if "EXAMPLE" in config:

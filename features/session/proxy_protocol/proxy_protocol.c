@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/hooks.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <string.h>
-
 #include "core/lib/log.h"
+#include "core/lib/network.h"
 #include "core/lib/settings.h"
 #include "core/server/preface.h"
 #include "core/server/server.h"
@@ -14,88 +11,6 @@
 #define SEPARATORS " \t,"
 
 static char *from, *listen_at;
-
-/* A network: the first `bits` of 16 bytes; IPv4 in IPv6 clothes (RFC 4291 2.5.5.2). */
-struct network {
-	unsigned char bytes[16];
-	unsigned bits;
-	bool local; /* "unix": whoever reaches a unix socket */
-};
-
-static void map_v4(unsigned char bytes[16], const void *v4)
-{
-	memset(bytes, 0, 10);
-	memset(bytes + 10, 0xff, 2);
-	memcpy(bytes + 12, v4, 4);
-}
-
-static int read_host(const char *text, struct network *n)
-{
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET6, text, n->bytes) == 1) {
-		n->bits = 128;
-		return 0;
-	}
-	if (inet_pton(AF_INET, text, &v4) != 1)
-		return -1;
-	map_v4(n->bytes, &v4);
-	n->bits = 32;
-	return 0;
-}
-
-/* "192.0.2.0/24", "2001:db8::1" or "unix". */
-static int network_parse(struct str word, struct network *n)
-{
-	char text[INET6_ADDRSTRLEN];
-	struct cursor c = cursor_from(word);
-	struct str host = cursor_take_until(&c, '/');
-	uint64_t bits;
-
-	*n = (struct network){.local = str_eq(word, STR("unix"))};
-	if (n->local)
-		return 0;
-	if (host.len >= sizeof(text))
-		return -1;
-	memcpy(text, host.p, host.len);
-	text[host.len] = '\0';
-	if (read_host(text, n))
-		return -1;
-	bits = n->bits;
-	if (cursor_accept(&c, '/'))
-		bits = cursor_number(&c, n->bits);
-	if (c.failed || !cursor_done(&c))
-		return -1;
-	n->bits = (unsigned)bits + (n->bits == 32 ? 96 : 0);
-	return 0;
-}
-
-static bool network_holds(const struct network *n, const struct sockaddr_storage *a)
-{
-	unsigned char bytes[16];
-	unsigned whole = n->bits / 8, rest = n->bits % 8;
-
-	if (n->local || (a->ss_family != AF_INET && a->ss_family != AF_INET6))
-		return n->local && a->ss_family == AF_UNIX;
-	if (a->ss_family == AF_INET)
-		map_v4(bytes, &((const struct sockaddr_in *)a)->sin_addr);
-	else
-		memcpy(bytes, &((const struct sockaddr_in6 *)a)->sin6_addr, sizeof(bytes));
-	return memcmp(bytes, n->bytes, whole) == 0 &&
-		(!rest || (bytes[whole] ^ n->bytes[whole]) >> (8 - rest) == 0);
-}
-
-static bool is_listed(const struct sockaddr_storage *a)
-{
-	struct str rest = str_from(from), word;
-	struct network n;
-
-	while (str_word(&rest, SEPARATORS, &word)) {
-		if (network_parse(word, &n) == 0 && network_holds(&n, a))
-			return true;
-	}
-	return false;
-}
 
 static bool is_ours(const char *listener)
 {
@@ -115,7 +30,7 @@ static enum hook_result proxy_protocol_accept(const char *listener, const struct
 
 	if (!is_ours(listener))
 		return HOOK_PASS;
-	if (is_listed(peer))
+	if (network_listed(from, peer))
 		return HOOK_DONE;
 	srv_address_add(&name, peer);
 	log_warning("connection refused", "listener", listener, "peer", log_str(buf_str(&name)), "why",
@@ -157,16 +72,11 @@ static void complain(const char *file, struct str word, const char *what, struct
 
 static void proxy_protocol_check(const char *file, struct buf *errors)
 {
-	struct str rest = str_from(from), word;
+	struct str rest = str_from(listen_at), word;
 	struct sockaddr_storage a;
-	struct network n;
 	unsigned len;
 
-	while (str_word(&rest, SEPARATORS, &word)) {
-		if (network_parse(word, &n))
-			complain(file, word, " in proxy_protocol_from is no address and no network", errors);
-	}
-	rest = str_from(listen_at);
+	network_check_setting(file, "proxy_protocol_from", from, errors);
 	while (str_word(&rest, SEPARATORS, &word)) {
 		/* Sockets of a supervisor have names that are no addresses. */
 		if (srv_address_parse(word, &a, &len) == 0 && !is_word_of(word, srv_settings.imap_listen) &&
