@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 
 #include "core/lib/crc32c.h"
 #include "core/store/large.h"
@@ -198,34 +197,10 @@ void body_free(struct body **at)
 	free(b);
 }
 
-/* Asked at most every 100 ms. */
-uint64_t space_free(struct store *s)
-{
-	uint64_t now = loop_now(s->loop);
-	struct statvfs v;
-
-	if (s->space_checked && now + 1 - s->space_checked < 100)
-		return s->space;
-	s->space_checked = now + 1; /* 0 = never */
-	s->space = fstatvfs(s->dirfd, &v) ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
-	return s->space;
-}
-
-int space_left(struct store *s, uint64_t bytes)
-{
-	/* What is on its way to the disk may need a new segment.  Flags, EXPUNGE and checkpoints do not
-	 * ask: the reserve is theirs. */
-	bytes += s->filling->bodies_len + (s->committing ? s->committing->bodies_len : 0);
-	if (space_free(s) >= bytes + DISK_RESERVE)
-		return 0;
-	errno = ENOSPC;
-	return -1;
-}
-
 int store_admits(const struct store *s, uint64_t bytes)
 {
 	if (store_writable(s))
-		return EIO;
+		return errno;
 	if (space_left((struct store *)(uintptr_t)s, bytes))
 		return ENOSPC;
 	return crowded(s, bytes < s->large_bytes ? bytes : s->large_bytes) ? ENOMEM : 0;

@@ -20,6 +20,7 @@
 
 #define PARTS CHECKPOINT_PARTS
 static const struct checkpoint_part *const *const parts = checkpoint_parts;
+#define HEAD_ROOM (64 * 1024) /* for what is small or in all of them */
 #define REDO_PER_MS 500 /* records that a start redoes in a millisecond, about */
 
 /* ---- the thread ---- */
@@ -60,14 +61,19 @@ static void *work(void *arg)
 {
 	struct checkpoint_job *job = arg;
 	uint64_t one = 1;
-	int error = write_parts(job);
+	int error;
 
+	/* What a generation or an index lacks cannot be had in the middle of it. */
+	reserve_prepare(job->s, 2 * job->dirty + HEAD_ROOM);
+	error = write_parts(job);
 	pthread_mutex_lock(&job->lock);
 	while (!error && !job->go && !job->cancel)
 		pthread_cond_wait(&job->wake, &job->lock);
 	if (!error && !job->go)
 		error = ECANCELED;
 	pthread_mutex_unlock(&job->lock);
+	for (size_t i = 0; error && i < PARTS; i++)
+		parts[i]->undo(job);
 	if (!error)
 		error = write_head(job);
 	for (size_t i = 0; !error && i < PARTS; i++)
@@ -228,7 +234,17 @@ static void note(struct store *s, const struct checkpoint_job *job)
 	s->checkpoints.dirty = job->dirty;
 }
 
-/* Takes the answer of a finished job. */
+/* An attempt for which the disk was too full is made again with more of the reserve. */
+static bool again(struct store *s, int error)
+{
+	errno = error;
+	if (!reserve_give_checkpoint(s) || start(s))
+		return false;
+	let_go(s);
+	return true;
+}
+
+/* Takes the answer of a finished job.  0, -1 + errno, or 1: another has begun in its place. */
 static int finish(struct store *s)
 {
 	struct checkpoint_job *job = s->checkpointing;
@@ -251,8 +267,11 @@ static int finish(struct store *s)
 		note(s, job);
 	}
 	job_free(&job, !error);
+	if (error == ENOSPC && again(s, error))
+		return 1;
 	if (!error) {
 		s->checkpoints.finish_us = store_clock_us() - began;
+		segment_maker_take(s);
 		large_remove_doomed(s);
 		compact_consider(s);
 	}
@@ -319,6 +338,8 @@ void checkpoint_start_timer(struct store *s)
 
 int checkpoint_now(struct store *s)
 {
+	int answer;
+
 	commit_flush(s);
 	/* The end of one may begin the next, for those who wait. */
 	while (s->checkpointing) {
@@ -334,13 +355,16 @@ int checkpoint_now(struct store *s)
 		return 0;
 	if (start(s))
 		return -1;
-	commit_flush(s);
-	if (!s->checkpointing) { /* the store failed, and took the answer */
-		errno = EIO;
-		return -1;
-	}
-	let_go(s);
-	return finish(s);
+	do {
+		commit_flush(s);
+		if (!s->checkpointing) { /* the store failed, and took the answer */
+			errno = EIO;
+			return -1;
+		}
+		let_go(s);
+		answer = finish(s);
+	} while (answer > 0);
+	return answer;
 }
 
 void checkpoint_stop(struct store *s)

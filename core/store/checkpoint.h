@@ -156,6 +156,8 @@ struct checkpoint_part {
 	int (*write)(struct checkpoint_job *job);
 	/* Thread: `checkpoint` names the new files; the replaced ones go. */
 	void (*clean)(struct checkpoint_job *job);
+	/* Thread: `checkpoint` never named the new files: they go, or a full disk would stay full of them. */
+	void (*undo)(struct checkpoint_job *job);
 	/* Loop: the checkpoint is there (good), or what was frozen has changed still.  Also called
 	 * after a freeze that failed.  Frees what freeze took. */
 	void (*finish)(struct checkpoint_job *job, bool good);

@@ -453,6 +453,21 @@ static void clean_index(struct checkpoint_job *job)
 		close(dir);
 }
 
+static void undo_index(struct checkpoint_job *job)
+{
+	int dir = checkpoint_open_dir(job->s, "idx");
+	char name[CHECKPOINT_NAME_MAX];
+
+	for (size_t i = 0; dir >= 0 && i < job->index.n; i++) {
+		if (!job->index.v[i].rewrite)
+			continue;
+		index_name(name, job->index.v[i].mailbox, job->index.v[i].number);
+		io_unlink(dir, name);
+	}
+	if (dir >= 0)
+		close(dir);
+}
+
 /* ---- taking the answer, on the loop ---- */
 
 static void garbage(struct store *s, const struct index_part *p, uint32_t number)
@@ -634,6 +649,7 @@ const struct checkpoint_part checkpoint_index = {
 	.freeze = freeze_index,
 	.write = write_index,
 	.clean = clean_index,
+	.undo = undo_index,
 	.finish = finish_index,
 	.load = load_indexes,
 };

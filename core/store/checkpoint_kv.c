@@ -143,6 +143,22 @@ static void clean_kv(struct checkpoint_job *job)
 	close(dir);
 }
 
+static void undo_kv(struct checkpoint_job *job)
+{
+	const struct checkpoint_kv *k = &job->kv;
+	char name[GENERATION_NAME_SIZE];
+	int dir = checkpoint_open_dir(job->s, "kv");
+
+	for (size_t i = 0; dir >= 0 && i < k->new.n; i++) {
+		if (kv_stack_has(&k->old, k->new.v[i]))
+			continue;
+		generation_name(name, k->new.v[i]->number, k->new.v[i]->class);
+		io_unlink(dir, name);
+	}
+	if (dir >= 0)
+		close(dir);
+}
+
 /* ---- at start ---- */
 
 /* Accounts are read when they are asked for.  But only a start can redo the log in the place of a
@@ -192,6 +208,7 @@ const struct checkpoint_part checkpoint_kv = {
 	.freeze = freeze_kv,
 	.write = write_kv,
 	.clean = clean_kv,
+	.undo = undo_kv,
 	.finish = finish_kv,
 	.load = load_kv,
 	.names = kv_names,

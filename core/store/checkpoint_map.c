@@ -180,6 +180,20 @@ static void clean_map(struct checkpoint_job *job)
 	close(dir);
 }
 
+static void undo_map(struct checkpoint_job *job)
+{
+	int dir = checkpoint_open_dir(job->s, "map");
+	char name[CHECKPOINT_NAME_MAX];
+
+	if (dir < 0)
+		return;
+	table_name(name, job->head.files, ".list");
+	io_unlink(dir, name);
+	map_run_name(name, job->head.files);
+	io_unlink(dir, name);
+	close(dir);
+}
+
 /* ---- at start ---- */
 
 static int load_run(struct store *s, struct cursor *c, int dir, struct buf *error)
@@ -289,6 +303,7 @@ const struct checkpoint_part checkpoint_map = {
 	.freeze = freeze_map,
 	.write = write_map,
 	.clean = clean_map,
+	.undo = undo_map,
 	.finish = finish_map,
 	.load = load_map,
 	.names = map_names,

@@ -91,7 +91,7 @@ int store_writable(const struct store *s)
 {
 	if (!s->failed)
 		return 0;
-	errno = EIO;
+	errno = s->error == ENOSPC ? ENOSPC : EIO;
 	return -1;
 }
 
@@ -259,6 +259,17 @@ uint64_t store_clock_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static int put(struct store *s, struct batch *b, const struct batch_header *h)
+{
+	uint64_t end = s->head_off + batch_size(h);
+
+	/* To the end of the block: behind the head there are zeros anyway, and the block need not be read
+	 * for the half of it. */
+	if (format_align(end, IO_BLOCK) <= s->head->size)
+		iov_pad(b, end, IO_BLOCK);
+	return io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off);
+}
+
 int commit_write(struct store *s, struct batch *b)
 {
 	struct batch_header h = {
@@ -272,7 +283,7 @@ int commit_write(struct store *s, struct batch *b)
 		.time = (uint64_t)time(NULL),
 	};
 	char *head = b->meta.data + b->meta.off;
-	uint64_t began = store_clock_us(), end;
+	uint64_t began = store_clock_us();
 
 	if (gather(b))
 		return -1;
@@ -281,13 +292,11 @@ int commit_write(struct store *s, struct batch *b)
 			return -1;
 	h.meta_crc = crc32c(s->key.seed, head + BATCH_HEADER_SIZE, h.meta_len);
 	batch_header_write(head, &s->key, &h);
-	/* To the end of the block: behind the head there are zeros anyway, and the block need not be read
-	 * for the half of it. */
-	end = s->head_off + batch_size(&h);
-	if (format_align(end, IO_BLOCK) <= s->head->size)
-		iov_pad(b, end, IO_BLOCK);
-	if (io_pwritev(s->head->fd, b->iov.v, (unsigned)b->iov.n, s->head_off))
-		return -1;
+	/* The blocks are there already, but where file systems write each byte anew that does not help:
+	 * the same bytes may go to the same place again, as long as no sync has spoken of them. */
+	while (put(s, b, &h))
+		if (!reserve_give(s, batch_size(&h)) || gather(b))
+			return -1;
 	b->unsure = true;
 	b->sync_us = store_clock_us();
 	if (io_fdatasync(s->head->fd))
@@ -465,9 +474,12 @@ void commit_finished(struct store *s, struct batch *b)
 		fail(s, b->error, is_harmless(b)); /* the batch stays: its bodies can still be read from memory */
 		return;
 	}
-	if (segment_find(s, b->segment->first) != b->segment && segment_register(s, b->segment)) {
-		fail(s, ENOMEM, true);
-		return;
+	if (segment_find(s, b->segment->first) != b->segment) {
+		if (segment_register(s, b->segment)) {
+			fail(s, ENOMEM, true);
+			return;
+		}
+		reserve_spent(s);
 	}
 	for (size_t i = 0; i < b->blobs.n; i++) {
 		blob_place(s, b->blobs.v[i].blob, b->segment, b->bodies_at + b->blobs.v[i].at);
@@ -513,6 +525,7 @@ static void done_ready(struct loop_fd *f, uint32_t events)
 	checkpoint_finished(s);
 	large_done(s);
 	cold_done(s);
+	reserve_look(s);
 }
 
 /* A quiet store says how far it is durable, so that a bad batch below can only be damage. */

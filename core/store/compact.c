@@ -24,7 +24,6 @@
 #define TICK_MS 20
 #define AHEAD (1024 * 1024) /* asked from the disk before it is needed, so that no read waits long */
 #define SLICE_MIN (64 * 1024)
-#define SPACE_LEFT (DISK_RESERVE / 4) /* nothing is carried that would leave less */
 
 /* ---- what is carried ---- */
 
@@ -287,13 +286,15 @@ static bool given_up(const struct segment *g)
 static struct segment *choose(struct store *s)
 {
 	struct segment *best = NULL, *g;
-	uint64_t need, least = space_free(s), size;
+	uint64_t need, least = reserve_room(s), size, kept = reserve_kept(s);
+	bool tight = reserve_refuses(s);
 
-	least = least > SPACE_LEFT ? least - SPACE_LEFT : 0;
+	least = least > kept ? least - kept : 0;
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
 		need = g->live + g->kept;
-		size = g->size / 2;
+		/* When mail is refused an eighth that can be had is worth it. */
+		size = tight ? g->size / 8 * 7 : g->size / 2;
 		if (!sealed(s, i) || g->passed || given_up(g) || need >= size || need >= least)
 			continue;
 		least = need;
@@ -439,6 +440,11 @@ int compact_now(struct store *s)
 			release(x);
 	}
 	return more < 0 || s->failed ? -1 : 0;
+}
+
+bool compact_runs(const struct store *s)
+{
+	return s->compaction && s->compaction->g;
 }
 
 int compact_start(struct store *s)

@@ -20,6 +20,8 @@ struct compaction {
 	struct loop_timer timer;
 };
 
+/* Is a segment being carried over? */
+bool compact_runs(const struct store *s);
 int compact_start(struct store *s);
 void compact_stop(struct store *s);
 /* Begins with the segment that has least to carry, if one is less than half alive. */

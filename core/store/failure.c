@@ -24,8 +24,11 @@
 void failure_leave(struct store *s, uint64_t durable, int error)
 {
 	struct buf text = {0};
-	int fd = io_open(s->dirfd, MARK, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd;
 
+	do
+		fd = io_open(s->dirfd, MARK, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	while (fd < 0 && reserve_give(s, 0));
 	if (fd < 0) {
 		log_error("mark", "file", MARK, "error", strerror(errno), NULL);
 		return;

@@ -5,18 +5,26 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define IOV_ONCE 1024 /* IOV_MAX of Linux */
 
+static int answered(int answer)
+{
+	if (answer < 0 && errno == EDQUOT)
+		errno = ENOSPC;
+	return answer;
+}
+
 int io_open(int dirfd, const char *name, int flags, mode_t mode)
 {
-	return openat(dirfd, name, flags | O_CLOEXEC, mode);
+	return answered(openat(dirfd, name, flags | O_CLOEXEC, mode));
 }
 
 int io_mkdir(int dirfd, const char *name, mode_t mode)
 {
-	return mkdirat(dirfd, name, mode);
+	return answered(mkdirat(dirfd, name, mode));
 }
 
 /* Drops `done` bytes from the front of the vector. */
@@ -42,7 +50,7 @@ int io_pwritev(int fd, struct iovec *iov, unsigned n, uint64_t offset)
 		if (done < 0 && errno == EINTR)
 			done = 0;
 		if (done < 0)
-			return -1;
+			return answered(-1);
 		offset += (uint64_t)done;
 	}
 	return 0;
@@ -57,17 +65,17 @@ int io_pwrite(int fd, const void *p, size_t n, uint64_t offset)
 
 int io_fdatasync(int fd)
 {
-	return fdatasync(fd);
+	return answered(fdatasync(fd));
 }
 
 int io_fsync(int fd)
 {
-	return fsync(fd);
+	return answered(fsync(fd));
 }
 
 int io_rename(int dirfd, const char *from, const char *to)
 {
-	return renameat(dirfd, from, dirfd, to);
+	return answered(renameat(dirfd, from, dirfd, to));
 }
 
 int io_unlink(int dirfd, const char *name)
@@ -112,5 +120,18 @@ int io_fallocate(int fd, uint64_t size)
 	if (!error)
 		return 0;
 	errno = error;
-	return -1;
+	return answered(-1);
+}
+
+uint64_t io_space(int fd, uint64_t *total_r)
+{
+	struct statvfs v;
+
+	if (fstatvfs(fd, &v))
+		return UINT64_MAX;
+	if (total_r)
+		*total_r = (uint64_t)v.f_blocks * v.f_frsize;
+	if (v.f_files && !v.f_favail)
+		return 0;
+	return (uint64_t)v.f_bavail * v.f_frsize;
 }

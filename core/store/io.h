@@ -5,7 +5,7 @@
 /*
  * Every change the store makes to a disk goes through these functions, so that tests can put a
  * fault layer in their place (a failing Nth call, a power cut).  They behave as the system calls of
- * the same name: -1 + errno; EINTR is retried.
+ * the same name: -1 + errno; EINTR is retried.  A quota that is used up (EDQUOT) is a full disk: ENOSPC.
  */
 
 #include <stdbool.h>
@@ -34,7 +34,10 @@ int io_direct(int fd, bool on);
 /* What the disk holds, whatever the page cache says: p, n and offset aligned to IO_BLOCK.  Bytes read,
  * fewer only at the end of the file; -1 + errno, EINVAL: this file system cannot. */
 ssize_t io_pread_disk(int fd, void *p, size_t n, uint64_t offset);
-/* Reserves disk blocks for [0, size) and sets the size. */
+/* Reserves disk blocks for [0, size) and sets the size.  On failure it may have some of them. */
 int io_fallocate(int fd, uint64_t size);
+/* Free bytes of the disk that fd is on, 0 if it can have no more files; total_r (may be NULL) gets its
+ * size.  UINT64_MAX: it does not say. */
+uint64_t io_space(int fd, uint64_t *total_r);
 
 #endif

@@ -131,19 +131,23 @@ static int make(struct plan *p)
 {
 	const struct kv_merge *m = p->m;
 	char name[GENERATION_NAME_SIZE];
+	int answer, error;
 
 	p->w = generation_create(m->dirfd, m->number, p->class);
 	if (!p->w)
 		return -1;
-	if (fill(p)) {
-		generation_abandon(&p->w);
-		return -1;
-	}
-	if (p->written)
-		return generation_finish(&p->w, m->key) || open_made(p) ? -1 : 0;
-	generation_abandon(&p->w);
 	generation_name(name, m->number, p->class);
-	return io_unlink(m->dirfd, name);
+	answer = fill(p);
+	if (!answer && p->written)
+		answer = generation_finish(&p->w, m->key) || open_made(p) ? -1 : 0;
+	error = errno;
+	generation_abandon(&p->w);
+	if (!answer && p->written)
+		return 0;
+	if (io_unlink(m->dirfd, name) && !answer)
+		return -1;
+	errno = error;
+	return answer;
 }
 
 static int merge_class(const struct kv_merge *m, unsigned class)

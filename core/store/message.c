@@ -145,7 +145,9 @@ int mailbox_flag(struct mailbox *m, const uint32_t *uids, uint32_t n, enum messa
 	struct message old, new;
 	int answer = 0, found;
 
-	if (changeable(m) || images_room(s, n))
+	bool frees = op != MESSAGE_REMOVE && flags & MESSAGE_DELETED; /* or soon will */
+
+	if (changeable(m) || (!frees && space_for_changes(s)) || images_room(s, n))
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
 		found = index_get(m, uids[i], &old);

@@ -443,12 +443,17 @@ static int keep_lost(struct redo *r, struct segment *g, uint64_t at)
 	buf_addv(&path, name, "-", NULL);
 	buf_addhex(&path, at, 8);
 	buf_addc(&path, 0);
-	if (path.failed || (io_mkdir(r->s->dirfd, "lost", 0700) && errno != EEXIST)) {
+	do
+		answer = path.failed || (io_mkdir(r->s->dirfd, "lost", 0700) && errno != EEXIST) ? -1 : 0;
+	while (answer && reserve_give(r->s, 0));
+	if (answer) {
 		buf_free(&path);
 		return -1;
 	}
 	dir = openat(r->s->dirfd, "lost", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	answer = dir < 0 ? -1 : scan_copy(&src, at, end - at, dir, path.data + path.off);
+	do
+		answer = dir < 0 ? -1 : scan_copy(&src, at, end - at, dir, path.data + path.off);
+	while (answer && reserve_give(r->s, end - at));
 	if (!answer)
 		answer = io_fsync(dir) || io_fsync(r->s->dirfd) ? -1 : 0;
 	if (dir >= 0)
@@ -497,12 +502,13 @@ static int sync_all(struct redo *r, size_t from)
 {
 	struct store *s = r->s;
 
-	if (s->readonly)
+	if (s->readonly && !s->full)
 		return 0;
 	for (size_t i = from; i < s->segments.n; i++)
 		if (io_fsync(s->segments.v[i]->fd))
 			return refuse(r, s->segments.v[i], 0, strerror(errno));
-	if (!io_fsync(s->logfd))
+	/* The spool's own as well: a start whose sync of it failed may have made the names in it. */
+	if (!io_fsync(s->logfd) && !io_fsync(s->dirfd))
 		return 0;
 	buf_addv(r->error, "log: ", strerror(errno), NULL);
 	return -1;

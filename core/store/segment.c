@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +30,8 @@ struct spare {
 	struct store *store;
 	int fd; /* ready: synced and ready to be renamed */
 	uint64_t size;
-	bool running, wanted, ready, stop;
+	bool wanted, ready, stop;
+	bool take; /* the disk reserve is to be made whole */
 	time_t failed_at;
 };
 
@@ -199,11 +199,7 @@ free_zeros:
 /* On a small or full disk segments are smaller: the reserve stays free.  0 = there is no room. */
 static uint64_t size_that_fits(const struct store *s, uint64_t size)
 {
-	struct statvfs v;
-
-	if (fstatvfs(s->logfd, &v))
-		return size;
-	while (size >= SMALLEST_SEGMENT && (uint64_t)v.f_bavail * v.f_frsize < size + 2 * DISK_RESERVE)
+	while (size >= SMALLEST_SEGMENT && !reserve_allows(s, size))
 		size /= 2;
 	return size >= SMALLEST_SEGMENT ? size : 0;
 }
@@ -221,6 +217,15 @@ static int make(struct spare *sp, uint64_t size)
 	return -1;
 }
 
+/* Under the lock, which is let go meanwhile. */
+static void take_reserve(struct spare *sp)
+{
+	sp->take = false;
+	pthread_mutex_unlock(&sp->lock);
+	reserve_take(sp->store);
+	pthread_mutex_lock(&sp->lock);
+}
+
 static void *maker(void *arg)
 {
 	struct spare *sp = arg;
@@ -229,6 +234,10 @@ static void *maker(void *arg)
 
 	pthread_mutex_lock(&sp->lock);
 	while (!sp->stop) {
+		if (sp->take) {
+			take_reserve(sp);
+			continue;
+		}
 		if (!sp->wanted || sp->ready) {
 			pthread_cond_wait(&sp->wake, &sp->lock);
 			continue;
@@ -282,6 +291,18 @@ void segment_maker_poke(struct store *s)
 	pthread_mutex_unlock(&sp->lock);
 }
 
+void segment_maker_take(struct store *s)
+{
+	struct spare *sp = s->spare;
+
+	if (!sp)
+		return;
+	pthread_mutex_lock(&sp->lock);
+	sp->take = true;
+	pthread_cond_signal(&sp->wake);
+	pthread_mutex_unlock(&sp->lock);
+}
+
 void segment_maker_stop(struct store *s)
 {
 	struct spare *sp = s->spare;
@@ -327,15 +348,48 @@ static int take_spare(struct spare *sp, uint64_t size, uint64_t *size_r)
  * counts and writing zeros first would halve it. */
 static int make_now(struct store *s, uint64_t size)
 {
-	int fd = io_open(s->logfd, "next.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int fd = io_open(s->logfd, "next.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600), error;
 
 	if (fd < 0)
 		return -1;
 	if (!io_fallocate(fd, size) && !io_fsync(fd))
 		return fd;
+	error = errno;
 	close(fd);
 	io_unlink(s->logfd, "next.tmp");
+	errno = error;
 	return -1;
+}
+
+bool segment_possible(struct store *s)
+{
+	uint64_t size = s->segment_bytes < SMALLEST_SEGMENT ? s->segment_bytes : SMALLEST_SEGMENT;
+	int fd = make_now(s, size);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return !io_unlink(s->logfd, "next.tmp");
+}
+
+/* A new file each time: what a failed sync says of the one before does not concern it. */
+static int make_surely(struct store *s, uint64_t size)
+{
+	int fd;
+
+	do
+		fd = make_now(s, size);
+	while (fd < 0 && reserve_give(s, size));
+	return fd;
+}
+
+/* The header becomes durable with the first batch, the name now.  A sync that failed is final. */
+static int begin_file(struct store *s, int fd, const struct buf *header, const char *tmp, const char *name)
+{
+	while (io_pwrite(fd, header->data + header->off, header->len, 0) || io_rename(s->logfd, tmp, name))
+		if (!reserve_give(s, 0))
+			return -1;
+	return io_fsync(s->logfd);
 }
 
 int segment_switch(struct store *s, uint64_t first, uint64_t need)
@@ -349,14 +403,16 @@ int segment_switch(struct store *s, uint64_t first, uint64_t need)
 
 	if (size > s->segment_bytes)
 		size = s->segment_bytes;
-	if (size > SMALLEST_SEGMENT && !size_that_fits(s, size))
+	if (size > SMALLEST_SEGMENT)
+		size = size_that_fits(s, size);
+	if (!size)
 		size = SMALLEST_SEGMENT;
 	if (size < need + SEGMENT_HEADER_SIZE)
 		size = need + SEGMENT_HEADER_SIZE;
 	fd = s->head ? take_spare(s->spare, need + SEGMENT_HEADER_SIZE, &size) : -1;
 	spare = fd >= 0;
 	if (!spare)
-		fd = make_now(s, size);
+		fd = make_surely(s, size);
 	if (fd < 0)
 		return -1;
 	segment_name(name, first);
@@ -369,9 +425,7 @@ int segment_switch(struct store *s, uint64_t first, uint64_t need)
 	g = segment_new(first, fd, size);
 	if (!g || header.failed)
 		goto close_fd;
-	/* The header becomes durable with the first batch. */
-	if (io_pwrite(fd, header.data + header.off, header.len, 0) ||
-		io_rename(s->logfd, spare ? "spare.tmp" : "next.tmp", name) || io_fsync(s->logfd))
+	if (begin_file(s, fd, &header, spare ? "spare.tmp" : "next.tmp", name))
 		goto close_fd;
 	buf_free(&header);
 	s->head = g;

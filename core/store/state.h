@@ -12,10 +12,10 @@
 #include "core/store/hash.h"
 #include "core/store/kv.h"
 #include "core/store/index.h"
+#include "core/store/reserve.h"
 #include "core/store/ring.h"
 #include "core/store/store.h"
 
-#define DISK_RESERVE (16u * 1024 * 1024) /* free bytes that new mail leaves alone */
 #define STORE_BUILD_DATE 1735689600 /* 2025-01-01: no clock of a running store is earlier */
 
 /* Why compaction cannot carry a segment over: it stays then, and is not read again and again. */
@@ -194,6 +194,7 @@ struct store {
 	bool unclean; /* the last life did not end cleanly */
 	bool left_over; /* a large message's file could not be removed: this one shall not either */
 	bool readonly, rebuild; /* struct store_options */
+	bool full; /* readonly because nothing could be written at start, not even from the reserve */
 	bool sweep; /* files that nothing names may be in idx/: the next checkpoint looks */
 	struct {
 		bool there;
@@ -226,6 +227,8 @@ struct store {
 	uint32_t prev_crc;
 	uint64_t commit_us; /* what writing and syncing a batch took lately */
 	struct spare *spare;
+
+	struct reserve *reserve; /* NULL: a tool that looks */
 
 	/* tables */
 	struct {
@@ -265,7 +268,6 @@ struct store {
 	struct large_pool *large;
 	struct cold *cold; /* NULL: reads wait */
 	struct buf block; /* of a large message being read */
-	uint64_t space, space_checked;
 	struct body *pool;
 	unsigned pooled;
 
@@ -324,12 +326,8 @@ struct blob *batch_add_prefix(struct store *s, struct str prefix);
 /* Adds a copy of a blob that stands in the log: bytes are its summary, padded to 8, and its body. */
 int batch_move(struct store *s, struct blob *blob, struct str bytes);
 
-/* ---- body.c, names.c ---- */
+/* ---- names.c ---- */
 
-/* Free bytes of the disk, a moment ago. */
-uint64_t space_free(struct store *s);
-/* Is there disk space for so many bytes outside the reserve?  0, or -1 ENOSPC. */
-int space_left(struct store *s, uint64_t bytes);
 /* Logs the after-image (id 0 = a new mailbox) and applies it.  Do not touch the answer if the image
  * says GONE.  NULL + errno. */
 struct mailbox *mailbox_commit(struct store *s, struct record_mailbox *r);
@@ -364,9 +362,13 @@ void segment_free_all(struct store *s);
 /* Gives the committer a new segment of at least `need` bytes after its header, named by `first`,
  * in the directory for good.  Writes the header.  0 / -1 + errno. */
 int segment_switch(struct store *s, uint64_t first, uint64_t need);
+/* Would the disk have a small one now?  Tries. */
+bool segment_possible(struct store *s);
 /* Makes the next one in the background when the present one fills up. */
 int segment_maker_start(struct store *s);
 void segment_maker_poke(struct store *s);
+/* Has that thread make the disk reserve whole first. */
+void segment_maker_take(struct store *s);
 void segment_maker_stop(struct store *s);
 /* Opens it if need be; only so many stay open.  -1 + errno. */
 int segment_fd(struct store *s, struct segment *g);

@@ -219,6 +219,11 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	return NULL;
 }
 
+static uint64_t reserve_bytes(const struct store_options *o)
+{
+	return o->reserve_bytes ? o->reserve_bytes : (uint64_t)CONFIG_DISK_RESERVE_MB << 20;
+}
+
 static void free_pool(struct store *s)
 {
 	struct body *b;
@@ -254,6 +259,7 @@ static void free_store(struct store *s)
 	free(s->images.v);
 	free(s->garbage.v);
 	free(s->horizons.v);
+	reserve_close(s);
 	buf_free(&s->scratch);
 	buf_free(&s->block);
 	close_fd(s->logfd);
@@ -266,9 +272,11 @@ static void free_store(struct store *s)
 	free(s);
 }
 
-struct store *store_open(struct loop *l, const struct store_options *o, struct buf *error_r)
+/* full: nothing can be written now. */
+static struct store *open_once(struct loop *l, const struct store_options *o, bool full, struct buf *error_r)
 {
 	struct store *s = alloc_store(l, o);
+	int error;
 
 	if (!s) {
 		buf_addv(error_r, o->dir, ": out of memory", NULL);
@@ -276,13 +284,19 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 	}
 	if (open_dirs(s, o->dir, error_r) || open_identity(s, o->dir, error_r))
 		goto free_all;
-	s->readonly |= o->after_failure;
+	s->full = full;
+	s->readonly |= o->after_failure | full;
+	if ((!s->readonly || full) && reserve_open(s, reserve_bytes(o))) {
+		refuse(error_r, o->dir, NULL, strerror(errno));
+		goto free_all;
+	}
 	failure_look(s);
 	if (recover(s, error_r))
 		goto free_all;
 	if (s->readonly) {
-		s->failed = o->after_failure;
-		s->error = EIO;
+		s->failed = o->after_failure | full;
+		s->error = full ? ENOSPC : EIO;
+		reserve_look(s);
 		return s;
 	}
 	if (failure_over(s))
@@ -296,12 +310,29 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct b
 		refuse(error_r, o->dir, NULL, strerror(errno));
 		goto free_all;
 	}
+	reserve_take(s);
+	reserve_look(s);
 	checkpoint_start_timer(s);
 	return s;
 free_all:
+	error = errno;
 	s->failed = true;
 	free_store(s);
+	errno = error;
 	return NULL;
+}
+
+struct store *store_open(struct loop *l, const struct store_options *o, struct buf *error_r)
+{
+	struct store *s = open_once(l, o, false, error_r);
+	struct str why;
+
+	if (s || errno != ENOSPC || o->readonly || o->after_failure)
+		return s;
+	why = str_trim(buf_str(error_r));
+	log_error("disk full, nothing can be written", "why", log_str(why), NULL);
+	buf_clear(error_r);
+	return open_once(l, o, true, error_r);
 }
 
 /* The last batch of a clean life says so. */
@@ -387,4 +418,5 @@ void store_stat(const struct store *s, struct buf *out)
 	stat_line(out, "damaged", s->damaged);
 	stat_line(out, "tails_cut", s->cut);
 	stat_line(out, "failed", s->failed);
+	reserve_stat((struct store *)(uintptr_t)s, out);
 }

@@ -34,13 +34,15 @@ struct store_options {
 	uint64_t body_budget;          /* bytes of message bodies in flight */
 	uint64_t large_bytes;          /* larger bodies get files of their own; 0 = CONFIG_LARGE_MESSAGE_KB */
 	uint64_t segment_bytes;        /* of a log segment; 0 = CONFIG_LOG_SEGMENT_MB */
+	uint64_t reserve_bytes;        /* disk space that new mail leaves alone; 0 = CONFIG_DISK_RESERVE_MB */
 	uint32_t keep_entries;         /* changed messages of a mailbox that need no index file; 0 = 24 */
 	uint64_t cache_bytes;          /* of accounts and indexes nobody uses; 0 = CONFIG_STORE_CACHE_KB */
 	bool after_failure;            /* the role was started again because the store had failed: what is
 	                                  durable is shown, and nothing is written */
 	/* A write or sync failed: store_failed() from now on (EIO; ENOSPC: nothing is wrong but the
 	 * space).  Memory is ahead of the disk then and never will be right again: end the sessions,
-	 * close the store and open it anew.  From the loop; may be NULL. */
+	 * close the store and open it anew.  Also called (ENOSPC) for a store that could only be opened to
+	 * look, because the disk was full, when there is room again.  From the loop; may be NULL. */
 	void (*failed)(void *arg, int error);
 	void *failed_arg;
 	bool readonly;                 /* for tools that look: no file is changed, nothing may be written */
@@ -50,7 +52,8 @@ struct store_options {
 
 /* Opens or creates a spool: lock, recovery (progress through log_info when it takes over a second),
  * new epoch.  Everything redone is synced before it returns.  NULL: error_r holds one line for the
- * admin (names file, offset, remedy). */
+ * admin (names file, offset, remedy).  If the disk is so full that nothing can be written, not even from the
+ * reserve, what is durable is shown, and store_failed() is true from the beginning. */
 struct store *store_open(struct loop *l, const struct store_options *o, struct buf *error_r);
 /* Commits everything, writes a checkpoint and the end mark, frees.  Waits for the disk. */
 void store_close(struct store **s);

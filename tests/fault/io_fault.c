@@ -39,7 +39,8 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char top[PATH_SIZE];
 static bool watching, cut, torn, fail_all;
-static unsigned long calls, fail_at, cut_at, syncs;
+static unsigned long calls, fail_at, fail_step, cut_at, syncs;
+static uint64_t disk, others;
 static int fail_error;
 static uint64_t scatter_seed;
 static struct file **files;
@@ -219,7 +220,8 @@ static void forget(void)
 	entries = NULL;
 	files_n = entries_n = 0;
 	watching = cut = false;
-	fail_at = cut_at = 0;
+	fail_at = fail_step = cut_at = 0;
+	disk = others = 0;
 	scatter_seed = 0;
 }
 
@@ -267,6 +269,27 @@ void io_fault_fail(unsigned long nth, int error)
 	fail_at = nth ? calls + nth : 0;
 	fail_error = error;
 	fail_all = false;
+	fail_step = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void io_fault_fail_every(unsigned long n, int error)
+{
+	io_fault_fail(n, error);
+	fail_step = n;
+}
+
+void io_fault_disk(uint64_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	disk = bytes;
+	pthread_mutex_unlock(&lock);
+}
+
+void io_fault_others(uint64_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	others = bytes;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -507,6 +530,59 @@ void io_fault_end(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* ---- a disk of some size ---- */
+
+static uint64_t bytes_in(const char *path)
+{
+	char full[2 * PATH_SIZE];
+	struct dirent *d;
+	struct stat st;
+	uint64_t n = 0;
+	DIR *stream = opendir(path);
+
+	while (stream && (d = readdir(stream))) {
+		snprintf(full, sizeof(full), "%s/%s", path, d->d_name);
+		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") || stat(full, &st))
+			continue;
+		n += S_ISDIR(st.st_mode) ? bytes_in(full) : (uint64_t)st.st_size;
+	}
+	if (stream)
+		closedir(stream);
+	return n;
+}
+
+static uint64_t free_bytes(void)
+{
+	uint64_t used;
+
+	if (!disk)
+		return UINT64_MAX / 4;
+	used = bytes_in(top) + others;
+	return used < disk ? disk - used : 0;
+}
+
+uint64_t io_fault_free(void)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&lock);
+	n = free_bytes();
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+/* May the file become so long?  0 / -1 ENOSPC. */
+static int room_for(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (!disk || fstat(fd, &st) || (uint64_t)st.st_size >= size ||
+		size - (uint64_t)st.st_size <= free_bytes())
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
 /* ---- the calls ---- */
 
 /* Counts; -1 with errno if this call fails.  The lock is held from here to leave(). */
@@ -521,6 +597,7 @@ static int enter(void)
 		return -1;
 	}
 	if (fail_at && (calls == fail_at || (fail_all && calls > fail_at))) {
+		fail_at += fail_step;
 		errno = fail_error;
 		return -1;
 	}
@@ -569,9 +646,14 @@ int io_pwritev(int fd, struct iovec *iov, unsigned n, uint64_t offset)
 {
 	bool was_cut = cut;
 	int answer = enter();
+	uint64_t total = 0;
 
 	/* The write the cut interrupts reaches the page cache; a torn one reaches the disk in part. */
 	if (answer && (!cut || was_cut))
+		return leave(-1);
+	for (unsigned i = 0; i < n; i++)
+		total += iov[i].iov_len;
+	if (room_for(fd, offset + total))
 		return leave(-1);
 	for (unsigned i = 0; i < n; i++) {
 		const char *p = iov[i].iov_base;
@@ -684,9 +766,17 @@ int io_direct(int fd, bool on)
 	return -1;
 }
 
+uint64_t io_space(int fd, uint64_t *total_r)
+{
+	(void)fd;
+	if (total_r)
+		*total_r = disk ? disk : UINT64_MAX / 4;
+	return io_fault_free();
+}
+
 int io_fallocate(int fd, uint64_t size)
 {
-	if (enter())
+	if (enter() || room_for(fd, size))
 		return leave(-1);
 	if (watching)
 		file_of(fd)->whole = true;

@@ -18,7 +18,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdint.h>
 
 /* Starts watching `dir` (which exists and whose contents count as durable). */
 void io_fault_begin(const char *dir);
@@ -28,6 +27,14 @@ void io_fault_begin(const char *dir);
 void io_fault_fail(unsigned long nth, int error);
 /* The same, and every call after it: a disk that is full, or gone. */
 void io_fault_fail_from(unsigned long nth, int error);
+/* The same for the nth call, the one n calls later, and so on. */
+void io_fault_fail_every(unsigned long n, int error);
+/* A disk of so many bytes (0 = endless), of which others have some: what does not fit fails with ENOSPC,
+ * whole.  Files that only TinyCDB writes count, but find room. */
+void io_fault_disk(uint64_t bytes);
+void io_fault_others(uint64_t bytes);
+/* Bytes of it that are free. */
+uint64_t io_fault_free(void);
 /* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
  * reach the disk in part. */
 void io_fault_cut(unsigned long nth, bool torn);

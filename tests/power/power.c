@@ -11,6 +11,11 @@
  *   power cut FROM TO STEP      cuts at those calls, plain and torn
  *   power fail FROM TO STEP     fails those calls with EIO and ENOSPC instead, alone or with all that come
  *                               after; the state found must be the one that was durable, to the letter
+ *   power every FROM TO STEP    fails each such call, the one as many later, and so on, while twelve stores
+ *                               are opened one after the other; then none any more
+ *   power full SEED COUNT       lives on a small disk that others fill to the last byte now and then: no
+ *                               store fails, expunging works, mail is taken again when there is room;
+ *                               in some the power goes
  *   power random SEED COUNT     cuts lives of other seeds anywhere; what was not synced arrives or
  *                               does not, by chance; in some the process was killed before
  *
@@ -46,6 +51,8 @@ static int ops_n;
 static struct loop *loop;
 static struct store *s;
 static char dir[64];
+static bool small_disk;
+static uint64_t refused, given; /* operations and bytes of the reserve, on it */
 static const char *what;  /* the disturbance, for messages */
 static unsigned long at;
 static unsigned seed, life_seed = 20250101;
@@ -170,7 +177,8 @@ static void change_messages(struct account *a, struct mailbox *m)
 			keyword < 0 ? 0 : (uint64_t)1 << keyword, NULL);
 		break;
 	case 1:
-		mailbox_expunge(m, uids, n, NULL);
+		if (mailbox_expunge(m, uids, n, NULL) && small_disk && !store_failed(s))
+			broken("a-full-disk-lets-mail-be-removed", strerror(errno));
 		break;
 	default:
 		if (to)
@@ -236,6 +244,7 @@ static bool open_as(bool rebuild, bool after_failure)
 		.rebuild = rebuild,
 		.large_bytes = LARGE,
 		.keep_entries = 2,
+		.reserve_bytes = small_disk ? 256 << 10 : 64 << 10,
 		.cache_bytes = 1, /* forget all that may be */
 	};
 	struct buf error = {0};
@@ -288,6 +297,26 @@ static void one_operation(void)
 	op->w.done = acked;
 	op->state = state_of(s);
 	store_wait(s, &op->w, store_last_lsn(s));
+}
+
+/* Everybody removes all mail. */
+static void empty_all(void)
+{
+	struct mailbox *m;
+	struct account *a;
+	struct message msg;
+	uint32_t uid;
+
+	for (int i = 0; i < ACCOUNTS; i++) {
+		if (account_open(s, str_from(power_accounts[i]), false, &a) != 1)
+			continue;
+		for (uint32_t j = 0; j < account_mailbox_count(a); j++) {
+			m = account_mailbox(a, j);
+			for (uid = 1; mailbox_exists(m) && mailbox_next(m, uid, &msg) == 1; uid = msg.uid + 1)
+				if (mailbox_expunge(m, &msg.uid, 1, NULL) && !store_failed(s))
+					broken("a-full-disk-lets-mail-be-removed", strerror(errno));
+		}
+	}
 }
 
 static void settle(void)
@@ -364,6 +393,10 @@ static void life(int n)
 		return;
 	check_undone();
 	undone_to = -2;
+	if (store_failed(s)) { /* so full that it could be opened to look only */
+		close_store();
+		return;
+	}
 	if (stat_number("epoch ") <= epoch_seen)
 		broken("every-life-has-a-new-epoch", "the epoch was not raised");
 	epoch_seen = stat_number("epoch ");
@@ -638,6 +671,122 @@ static void failing(unsigned long n, int error, bool all, bool cut_after)
 	end();
 }
 
+/* What a failure undid is gone, and its LSNs are given again: nothing is to be found by them. */
+static void forget_undone(void)
+{
+	while (undone_to > -2 && ops_n > undone_to + 1)
+		free(ops[--ops_n].state);
+}
+
+/* One call of n fails in twelve short lives; later ones find all that was acknowledged. */
+static void failing_every(unsigned long n, int error)
+{
+	begin();
+	at = n;
+	what = error == EIO ? "EIO, again and again" : "ENOSPC, again and again";
+	io_fault_fail_every(n, error);
+	for (int i = 0; i < 12; i++) {
+		life(10);
+		forget_undone();
+	}
+	io_fault_fail(0, 0);
+	if (n % 2)
+		io_fault_restore();
+	else
+		io_fault_end();
+	what = "recovery after failed calls";
+	look(false, n);
+	end();
+}
+
+/* ---- a disk that is full ---- */
+
+#define SMALL_DISK (4u << 20)
+
+static bool is_whole(void)
+{
+	return stat_number("reserve_bytes ") == stat_number("reserve_wanted_bytes ");
+}
+
+/* They take all there is only when the store has had time to take its own. */
+static void others_come_and_go(void)
+{
+	io_fault_others(0);
+	for (int i = 0; i < 100 && !is_whole() && !io_fault_is_cut(); i++)
+		loop_turn(loop, 10);
+	if (chance(3) && is_whole())
+		io_fault_others(io_fault_free() - chance(2) * chance(200u << 10));
+}
+
+static void live_full(int n)
+{
+	for (int i = 0; i < n && !io_fault_is_cut(); i++) {
+		if (!chance(12))
+			others_come_and_go();
+		refused += store_admits(s, 1) == ENOSPC;
+		one_operation();
+		for (unsigned turns = chance(4); turns; turns--)
+			loop_turn(loop, !chance(4));
+		if (!chance(9))
+			settle();
+		if (!chance(25))
+			store_checkpoint(s);
+		if (!chance(12))
+			store_compact(s);
+		if (store_failed(s) && !io_fault_is_cut())
+			broken("a-full-disk-fails-no-store", "it failed");
+	}
+	settle();
+	body_free(&coming);
+}
+
+/* Others leave: mail is taken again, without a new start. */
+static void room_again(void)
+{
+	io_fault_others(0);
+	for (int i = 0; i < 3 && stat_number("\nlive_bytes ") > SMALL_DISK / 4; i++)
+		empty_all();
+	for (int i = 0; i < 600 && store_admits(s, 1000) && !io_fault_is_cut(); i++)
+		loop_turn(loop, 10);
+	if (store_admits(s, 1000) && !io_fault_is_cut())
+		broken("mail-is-taken-again", "it is refused");
+}
+
+static void full_disk(unsigned long cut_at)
+{
+	begin();
+	at = cut_at;
+	what = "a full disk";
+	small_disk = true;
+	io_fault_disk(SMALL_DISK);
+	if (cut_at)
+		io_fault_cut(cut_at, cut_at % 2);
+	for (int lives_left = 2; lives_left && !io_fault_is_cut() && open_store(); lives_left--) {
+		if (store_failed(s))
+			broken("a-full-disk-fails-no-store", "it can be opened to look only");
+		epoch_seen = stat_number("epoch ");
+		live_full(120);
+		room_again();
+		given += stat_number("reserve_given_bytes ");
+		close_store();
+	}
+	io_fault_restore();
+	look(false, cut_at);
+	small_disk = false;
+	end();
+}
+
+static void full_at_random(unsigned first, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		life_seed = (first + i) * 2654435761u | 1;
+		seed = life_seed;
+		full_disk(i % 2 ? 1 + chance(900) : 0);
+	}
+	printf("ok: %u lives on a full disk from seed %u: mail refused %lu times, %lu KiB given back\n", count,
+		first, (unsigned long)refused, (unsigned long)(given >> 10));
+}
+
 static void at_random(unsigned first, unsigned count, unsigned long calls)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -670,6 +819,10 @@ int main(int argc, char **argv)
 		at_random((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10), calls);
 		return 0;
 	}
+	if (argc == 4 && !strcmp(argv[1], "full")) {
+		full_at_random((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10));
+		return 0;
+	}
 	if (argc < 5) {
 		printf("%lu\n", calls);
 		return 0;
@@ -683,11 +836,15 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], "cut")) {
 			cut(n, false, 0);
 			cut(n, true, 0);
+		} else if (!strcmp(argv[1], "every")) {
+			failing_every(n, EIO);
+			failing_every(n, ENOSPC);
 		} else {
 			failing(n, EIO, false, false);
 			failing(n, EIO, false, true);
 			failing(n, EIO, true, true);
 			failing(n, ENOSPC, false, false);
+			failing(n, ENOSPC, false, true);
 			failing(n, ENOSPC, true, true);
 		}
 	}

@@ -37,6 +37,19 @@ def test_a_failing_call_loses_nothing_acknowledged(power):
     assert code == 0, text
 
 
+def test_calls_that_fail_again_and_again_lose_nothing_acknowledged(power):
+    code, text = run(power, "every", 1, 120, STEP)
+    assert code == 0, text
+
+
+def test_a_full_disk_fails_no_store_and_gets_out_of_it_by_expunging(power):
+    print(f"SEED={SEED} POWER_RANDOM={RANDOM}")
+    code, text = run(power, "full", SEED, max(RANDOM // 10, 12))
+    assert code == 0, text
+    refused, given = map(int, re.search(r"refused (\d+) times, (\d+) KiB", text).groups())
+    assert refused > 50 and given > 1000, text
+
+
 def test_a_cut_anywhere_in_other_lives_on_an_unkind_disk_loses_nothing_acknowledged(power):
     print(f"SEED={SEED} POWER_RANDOM={RANDOM}")
     for done in range(0, RANDOM, 500):
@@ -50,7 +63,8 @@ def test_the_suite_notices_a_safety_that_is_gone(mutant, tmp_path):
     # The way of a cut depends on which thread comes first: several rounds, the first red one counts.
     for first in range(1, 10):
         code, text = run(program, *{"model": (first, 6, 300), "random": ("random", 1000 * first, 200),
-                                    "failing": ("fail", first, 0, 9), None: ("cut", first, 0, 9)}[by(mutant)])
+                                    "failing": ("fail", first, 0, 9),
+                                    "full": ("full", 1000 * first, 20), None: ("cut", first, 0, 9)}[by(mutant)])
         if code:
             break
     assert code == 1 and re.match("INVARIANT|DIFFERS|.*Sanitizer", text, re.S), \

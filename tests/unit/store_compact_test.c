@@ -309,12 +309,13 @@ static void nothing_is_carried_that_the_disk_has_no_room_for(void **state)
 	deliver(p, 1, 200);
 	thin_out(p, 200);
 	before = log_bytes(p);
-	p->s->space = 1 << 20; /* as if the disk were full, */
-	p->s->space_checked = loop_now(p->loop) + 1; /* and asked just now */
+	p->s->reserve->space = 1 << 20; /* as if the disk were full, */
+	p->s->reserve->checked = loop_now(p->loop) + 1; /* and asked just now, */
+	p->s->reserve->held = 0; /* and the reserve gone */
 	assert_int_equal(store_compact(p->s), 0);
 	assert_int_equal(log_bytes(p), before);
 	assert_int_equal(p->s->moved_bytes, 0);
-	p->s->space_checked = 0;
+	p->s->reserve->checked = 0;
 	assert_int_equal(store_compact(p->s), 0);
 	assert_true(log_bytes(p) < before / 2);
 	assert_thinned(p, 200);
