@@ -35,6 +35,8 @@ struct imap_search_word;
 struct imap_status_item;
 struct lmtp_command;
 struct lmtp_param;
+struct lmtp_rcpt;
+struct lmtp_session;
 struct message;
 struct confine;
 struct confine_call;
@@ -182,9 +184,14 @@ struct feature {
 	void (*on_state)(struct session *s);   /* s->state changed; cheap, called per command */
 	void (*on_logout)(struct session *s);  /* still complete; called once if on_login was */
 
+	/* A recipient is known and about to be accepted, with its parameters; the size that MAIL declared is
+	 * tx.declared (core/lmtp/internal.h).  NULL, or the reply that refuses it (static). */
+	const char *(*lmtp_rcpt)(struct lmtp_session *s, const struct lmtp_rcpt *r);
+
 	/* ---- delivery phases (core/lmtp/delivery.h), per recipient, inside one store operation ---- */
 	/* Before the message is appended to the recipient's mailbox.  DONE: accepted without storing
-	 * (a duplicate); d->lsn must then be the barrier of what makes that true, and d->note why. */
+	 * (a duplicate); d->lsn must then be the barrier of what makes that true, and d->note why.
+	 * FAIL: refused with d->refusal, or 451 where that is NULL. */
 	enum hook_result (*deliver_check)(struct delivery *d);
 	/* After it was appended, in the same batch. */
 	void (*deliver_done)(struct delivery *d);

@@ -30,6 +30,9 @@ struct mail {
 	 * `name` is in small letters, without subaddress.
 	 */
 	int (*account_lookup)(struct mail *m, struct str name);
+	/* The same, and appends the words that accounts.cdb has of the user: those of FLAGS
+	 * (core/auth/user_value.h). */
+	int (*account_words)(struct mail *m, struct str name, struct buf *out);
 };
 
 struct session {

@@ -223,8 +223,10 @@ static int build(const struct user_edit *e, bool with_secrets, struct str kind, 
 	if (cdb_make_start(&m, fd))
 		goto close_fd;
 	for (size_t i = 0; i < e->n; i++) {
-		struct str name = e->v[i].name, value = with_secrets ? e->v[i].value : STR("");
+		struct str name = e->v[i].name, value = e->v[i].value;
 
+		if (!with_secrets)
+			value = user_value_flag_words(value);
 		if (cdb_make_add(&m, name.p, (unsigned)name.len, value.p, (unsigned)value.len))
 			goto finish_make;
 	}

@@ -98,3 +98,20 @@ int user_value_set_flags(struct str value, unsigned set, unsigned clear, struct 
 			add_word(out, &any, str_from(flags[i].word));
 	return out->failed ? -1 : 0;
 }
+
+int user_value_set_word(struct str value, struct str prefix, struct str word, struct buf *out)
+{
+	struct str words = user_value_flag_words(value), old;
+	bool any = false;
+
+	if (!buf_reserve(out, value.len + word.len + 64))
+		return -1;
+	add_others(value, out);
+	while (str_word(&words, ",", &old)) {
+		if (!str_istarts(old, prefix))
+			add_word(out, &any, old);
+	}
+	if (word.len)
+		add_word(out, &any, word);
+	return out->failed ? -1 : 0;
+}

@@ -21,6 +21,9 @@ enum user_flag {
 unsigned user_flag_named(struct str word);
 /* The words as they are kept, "" without any. */
 struct str user_value_flag_words(struct str value);
+/* Appends the value with `word` in place of the words that begin with `prefix`, as "storage=1024" and
+ * "storage="; an empty one takes them away.  0 / -1 ENOMEM. */
+int user_value_set_word(struct str value, struct str prefix, struct str word, struct buf *out);
 /* The flags of a user. */
 unsigned user_value_flags(struct str value);
 /* Appends the value with flags set and taken away; what is in neither stays.  0 / -1 ENOMEM. */

@@ -164,25 +164,31 @@ static int look_again(struct accounts *a)
 	return refresh(&a->file);
 }
 
-static int find_account(struct accounts *a, struct str name)
+static int find_account(struct accounts *a, struct str name, struct str *words_r)
 {
-	struct str value;
-
-	if (a->file.open && a->looked == second() && user_file_find(&a->file, name, &value) == 1)
+	if (a->file.open && a->looked == second() && user_file_find(&a->file, name, words_r) == 1)
 		return 1;
 	if (look_again(a))
 		return -1;
-	return user_file_find(&a->file, name, &value);
+	return user_file_find(&a->file, name, words_r);
 }
 
-int accounts_find(struct accounts *a, struct str name)
+int accounts_words(struct accounts *a, struct str name, struct buf *out)
 {
 	struct buf clean = {0};
+	struct str words;
 	int rc;
 
 	if (user_name_clean(name, &clean))
 		return errno == EINVAL ? 0 : -1;
-	rc = find_account(a, buf_str(&clean));
+	rc = find_account(a, buf_str(&clean), &words);
+	if (rc == 1 && out && buf_addstr(out, words))
+		rc = -1;
 	buf_free(&clean);
 	return rc;
+}
+
+int accounts_find(struct accounts *a, struct str name)
+{
+	return accounts_words(a, name, NULL);
 }

@@ -3,7 +3,7 @@
 #define CORE_AUTH_USERS_H
 
 /*
- * users.cdb: name -> secrets; accounts.cdb: the same names without secrets, for LMTP.  Both are
+ * users.cdb: name -> secrets; accounts.cdb: the same names with their flags and without secrets, for mail.  Both are
  * TinyCDB files with a line of our own at the end (version and checksum), made anew at each change
  * and renamed into place, users.cdb last (docs/users.md).
  */
@@ -80,6 +80,8 @@ void accounts_close(struct accounts **a);
  * must not bounce mail).  The file is looked at (stat) before every 0, and at most once a second
  * while names are found. */
 int accounts_find(struct accounts *a, struct str name);
+/* The same, and appends the words of the user's flags (core/auth/user_value.h); out may be NULL. */
+int accounts_words(struct accounts *a, struct str name, struct buf *out);
 
 /* Whom the two files shall belong to; (uid_t)-1: to whom the old file belongs, or else the
  * directory. */

@@ -81,16 +81,16 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 	struct append_args args;
 	struct str tag, name;
 	const char *wrong;
-	bool exists;
+	struct mailbox *to;
 	int error;
 
 	imap_parse_head(&c, &tag, &name);
 	wrong = parse_args(&c, &s->arena, &args);
-	exists = !wrong && mailbox_find(s->account, args.mailbox);
+	to = wrong ? NULL : mailbox_find(s->account, args.mailbox);
 	arena_reset(&s->arena);
 	if (wrong)
 		return refuse("BAD", NULL, wrong, status_r, code_r, why_r);
-	if (!exists) { /* RFC 9051 6.3.12 */
+	if (!to) { /* RFC 9051 6.3.12 */
 		imap_barrier(s, account_lsn(s->account));
 		return refuse("NO", "TRYCREATE", "No such mailbox", status_r, code_r, why_r);
 	}
@@ -98,6 +98,8 @@ int imap_append_begin(struct imap_session *s, struct str text, uint64_t size, co
 		return refuse("NO", NULL, "An empty message is none", status_r, code_r, why_r);
 	if (size > (uint64_t)CONFIG_MESSAGE_MAX_MB << 20) /* RFC 7889 */
 		return refuse("NO", "TOOBIG", "Message too large", status_r, code_r, why_r);
+	if (store_watch_check(to, 1, size)) /* RFC 9208 4.3 */
+		return refuse("NO", "OVERQUOTA", "Over quota", status_r, code_r, why_r);
 	error = store_admits(s->base.mail->store, size);
 	if (error)
 		return refuse("NO", "UNAVAILABLE", imap_append_trouble(error), status_r, code_r, why_r);

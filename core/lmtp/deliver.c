@@ -106,7 +106,7 @@ static enum hook_result ask_features(struct delivery *d)
 static int append(struct slice *sl)
 {
 	struct message_new message = {
-		.body = sl->d.body, .prefix = buf_str(&sl->prefix), .internaldate = (int64_t)sl->d.now};
+		.body = sl->d.body, .exempt = sl->d.exempt, .internaldate = (int64_t)sl->d.now};
 
 	add_prefix(sl);
 	message.prefix = buf_str(&sl->prefix);
@@ -149,9 +149,10 @@ static void tell(struct lmtp_session *s, const struct delivery *d, const char *i
 	struct buf *out = &s->conn.out;
 
 	if (error) {
-		log_warning("delivery failed", "id", id, "user", log_str(d->user), "error",
-			log_num(error), NULL);
-		buf_addv(out, lmtp_error_reply(error), "\r\n", NULL);
+		const char *reply = d->refusal ? d->refusal : lmtp_error_reply(error);
+
+		log_warning("delivery failed", "id", id, "user", log_str(d->user), "reply", reply, NULL);
+		buf_addv(out, reply, "\r\n", NULL);
 		return;
 	}
 	buf_adds(out, "250 2.1.5 <");
@@ -197,7 +198,8 @@ static uint64_t deliver_slice(struct lmtp_session *s, size_t until)
 		sl.d.mailbox = NULL;
 		sl.d.uid = 0;
 		sl.d.lsn = 0;
-		sl.d.note = NULL;
+		sl.d.exempt = r->exempt;
+		sl.d.refusal = sl.d.note = NULL;
 		store_begin(sl.d.store);
 		error = deliver(&sl);
 		store_end(sl.d.store);

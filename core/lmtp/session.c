@@ -28,6 +28,8 @@ const char *lmtp_error_reply(int error)
 		return "452 4.3.1 Out of disk space, try again later";
 	case ENOMEM:
 		return "452 4.3.1 Out of memory, try again later";
+	case EDQUOT:
+		return "452 4.2.2 Mailbox is full";
 	case EOVERFLOW:
 		return "552 5.2.2 Mailbox can take no more messages";
 	default:

@@ -177,6 +177,17 @@ free_name:
 	return rc;
 }
 
+static const char *ask_features(struct lmtp_session *s, const struct lmtp_rcpt *r)
+{
+	const char *wrong = NULL;
+
+	FEATURE_EACH (f) {
+		if (!wrong && f->lmtp_rcpt)
+			wrong = f->lmtp_rcpt(s, r);
+	}
+	return wrong;
+}
+
 void lmtp_rcpt(struct lmtp_session *s, struct cursor *args)
 {
 	struct lmtp_rcpt r = {0};
@@ -207,6 +218,11 @@ void lmtp_rcpt(struct lmtp_session *s, struct cursor *args)
 	if (rc == 0) {
 		/* Not an error of the client: a list may hold many old addresses. */
 		buf_adds(&s->conn.out, "550 5.1.1 No such user\r\n");
+		return;
+	}
+	wrong = rc > 0 ? ask_features(s, &r) : NULL;
+	if (wrong) {
+		buf_addv(&s->conn.out, wrong, "\r\n", NULL);
 		return;
 	}
 	r.address = arena_str(&s->arena, path.address);

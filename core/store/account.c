@@ -145,6 +145,11 @@ uint64_t mailbox_bytes(const struct mailbox *m)
 	return index_bytes(m);
 }
 
+uint64_t mailbox_deleted_bytes(const struct mailbox *m)
+{
+	return index_deleted_bytes(m);
+}
+
 uint32_t mailbox_recent(const struct mailbox *m)
 {
 	return index_count(m) - index_rank(m, m->recent_from);

@@ -146,6 +146,14 @@ void mailbox_free(struct mailbox *m)
 	free(m);
 }
 
+static void tell_watch(struct account *a, int64_t messages, int64_t bytes)
+{
+	const struct store_watch *w = a->store->watch;
+
+	if (w)
+		w->counted(a, messages, bytes);
+}
+
 void mailbox_drop(struct mailbox *m)
 {
 	struct store *s = m->account->store;
@@ -156,6 +164,7 @@ void mailbox_drop(struct mailbox *m)
 		blob_unref_id(s, msg.prefix);
 	}
 	s->messages -= index_count(m);
+	tell_watch(m->account, -(int64_t)index_count(m), -(int64_t)index_bytes(m));
 	if (m->ix && index_keep_not(m->ix, m->lsn))
 		s->filling->meta.failed = true;
 	s->mailbox_count--;
@@ -314,6 +323,7 @@ static int remove_all(struct mailbox *m, const struct message *v, size_t n, size
 	struct store *s = m->account->store;
 	uint32_t *uids = malloc(dead * sizeof(*uids));
 	size_t gone = 0;
+	uint64_t bytes = 0;
 	int answer = uids ? 0 : -1;
 
 	for (size_t i = 0; i < n && !answer; i++) {
@@ -324,10 +334,12 @@ static int remove_all(struct mailbox *m, const struct message *v, size_t n, size
 			continue;
 		answer = 0;
 		uids[gone++] = v[i].uid;
+		bytes += v[i].size;
 		blob_unref_id(s, v[i].blob);
 		blob_unref_id(s, v[i].prefix);
 	}
 	s->messages -= gone;
+	tell_watch(m->account, -(int64_t)gone, -(int64_t)bytes);
 	if (gone)
 		view_note_expunged(m, uids, gone);
 	free(uids);
@@ -346,6 +358,7 @@ static int put(struct mailbox *m, const struct message *msg)
 		return 0;
 	}
 	s->messages++;
+	tell_watch(m->account, 1, msg->size);
 	blob_ref_id(s, msg->blob);
 	blob_ref_id(s, msg->prefix);
 	return 0;

@@ -288,6 +288,20 @@ uint64_t index_bytes(const struct mailbox *m)
 	return ix ? ix->bytes : 0;
 }
 
+uint64_t index_deleted_bytes(const struct mailbox *m)
+{
+	struct index *ix = index_of(m);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; ix && i < ix->blocks.n; i++) {
+		const struct index_cached *c = ix->blocks.v[i].deleted ? index_load(m->account->store, ix, i) : NULL;
+
+		for (size_t k = 0; c && k < c->n; k++)
+			bytes += c->v[k].flags & MESSAGE_DELETED ? c->v[k].size : 0;
+	}
+	return bytes;
+}
+
 /* The last block whose first UID is not higher, or the first one. */
 static size_t block_of(const struct index *ix, uint32_t uid)
 {

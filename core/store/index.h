@@ -138,6 +138,7 @@ uint32_t index_count(const struct mailbox *m);
 uint32_t index_unseen(const struct mailbox *m);
 uint32_t index_deleted(const struct mailbox *m);
 uint64_t index_bytes(const struct mailbox *m);
+uint64_t index_deleted_bytes(const struct mailbox *m);
 
 /* Number of messages with a lower UID. */
 uint32_t index_rank(const struct mailbox *m, uint32_t uid);

@@ -80,6 +80,43 @@ static int append_blobs(struct store *s, const struct message_new *new, struct m
 	return 0;
 }
 
+int store_watch_check(struct mailbox *to, uint64_t messages, uint64_t bytes)
+{
+	const struct store_watch *w = to->account->store->watch;
+
+	return w ? w->check(to, messages, bytes) : 0;
+}
+
+static int may_append(struct mailbox *m, const struct message_new *v, unsigned n)
+{
+	uint64_t messages = 0, bytes = 0;
+
+	if (!m->account->store->watch)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i].exempt)
+			continue;
+		messages++;
+		bytes += v[i].prefix.len + body_size(v[i].body);
+	}
+	errno = messages ? store_watch_check(m, messages, bytes) : 0;
+	return errno ? -1 : 0;
+}
+
+/* The copies in s->images.  0 / -1 + errno. */
+static int may_copy(struct mailbox *to)
+{
+	struct store *s = to->account->store;
+	uint64_t bytes = 0;
+
+	if (!s->watch)
+		return 0;
+	for (size_t i = 0; i < s->images.n; i++)
+		bytes += s->images.v[i].size;
+	errno = s->watch->check(to, s->images.n, bytes);
+	return errno ? -1 : 0;
+}
+
 int mailbox_append(struct mailbox *m, const struct message_new *v, unsigned n, uint32_t *first_uid_r,
 	uint64_t *lsn_r)
 {
@@ -90,7 +127,8 @@ int mailbox_append(struct mailbox *m, const struct message_new *v, unsigned n, u
 
 	for (unsigned i = 0; i < n; i++)
 		bytes += v[i].prefix.len + v[i].body->data.len; /* a large one is on the disk already */
-	if (changeable(m) || uids_left(m, n) || space_left(s, bytes) || images_room(s, n))
+	if (changeable(m) || uids_left(m, n) || space_left(s, bytes) || images_room(s, n) ||
+		may_append(m, v, n))
 		return -1;
 	store_begin(s);
 	for (unsigned i = 0; i < n; i++) {
@@ -226,7 +264,7 @@ static uint64_t keywords_translate(const struct mailbox *from, struct mailbox *t
 }
 
 /* Puts copies into `to`; done[] gets the source UIDs. */
-static int copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct mailbox *to,
+static int copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct mailbox *to, bool move,
 	uint32_t *done, uint32_t *done_n_r)
 {
 	struct store *s = to->account->store;
@@ -254,6 +292,9 @@ static int copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct m
 		s->images.v[i].modseq = to->account->modseq + 1;
 	s->images.n = count;
 	*done_n_r = count;
+	/* Within an account a move adds nothing. */
+	if (count && (!move || from->account != to->account) && may_copy(to))
+		return -1;
 	return count ? images_commit(to) : 0;
 }
 
@@ -273,7 +314,7 @@ int mailbox_copy(struct mailbox *from, const uint32_t *uids, uint32_t n, struct 
 	if (first_uid_r)
 		*first_uid_r = to->uidnext;
 	store_begin(s);
-	answer = copy(from, uids, n, to, done, &count);
+	answer = copy(from, uids, n, to, move, done, &count);
 	if (!answer && move)
 		answer = expunge(from, done, count);
 	store_end(s);

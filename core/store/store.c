@@ -355,6 +355,11 @@ static void write_end(struct store *s)
 	commit_flush(s);
 }
 
+void store_watch(struct store *s, const struct store_watch *w)
+{
+	s->watch = w;
+}
+
 void store_close(struct store **at)
 {
 	struct store *s = *at;

@@ -173,6 +173,8 @@ uint32_t mailbox_unseen(const struct mailbox *m);
 uint32_t mailbox_deleted(const struct mailbox *m);
 uint64_t mailbox_bytes(const struct mailbox *m);   /* STATUS SIZE (RFC 8438) */
 uint32_t mailbox_recent(const struct mailbox *m);
+/* Bytes of its messages that are marked deleted; passes over whole blocks without any. */
+uint64_t mailbox_deleted_bytes(const struct mailbox *m);
 
 /* 0, or -1 with errno: EEXIST, ENOENT, EINVAL (name), EBUSY (INBOX), ENOTEMPTY, ENOSPC, EIO,
  * EMLINK (more than CONFIG_MAILBOXES_MAX).  Missing parents are created by mailbox_create and the
@@ -222,13 +224,27 @@ struct message_new {
 	uint64_t keywords;
 	int64_t internaldate;
 	int16_t zone;
+	bool exempt;          /* store_watch.check() is not asked */
 };
 
 /* Appends n messages in one batch, UIDs in order.  first_uid_r gets the first UID.  The same body
  * given again (other mailbox, other account) is stored once.  0 / -1: ENOSPC EIO EOVERFLOW (UIDs
- * used up). */
+ * used up) or what store_watch.check() said. */
 int mailbox_append(struct mailbox *m, const struct message_new *v, unsigned n, uint32_t *first_uid_r,
 	uint64_t *lsn_r);
+
+/* What a feature that limits accounts is told and asked, on the loop. */
+struct store_watch {
+	/* mailbox_append() or mailbox_copy() is about to put messages of so many bytes here: 0, or the errno
+	 * that it fails with. */
+	int (*check)(struct mailbox *to, uint64_t messages, uint64_t bytes);
+	/* Messages came into the account or left it (below 0).  What redo does is not told. */
+	void (*counted)(struct account *a, int64_t messages, int64_t bytes);
+};
+/* One at most; w NULL: nobody. */
+void store_watch(struct store *s, const struct store_watch *w);
+/* Would the watch allow it?  0 / an errno. */
+int store_watch_check(struct mailbox *to, uint64_t messages, uint64_t bytes);
 
 enum message_op { MESSAGE_SET, MESSAGE_ADD, MESSAGE_REMOVE };
 /* Changes flags and keywords of the n given UIDs (ascending; those that do not exist are passed

@@ -57,7 +57,8 @@ def test_every_symbol_is_one_and_every_feature_of_a_protocol_has_a_row(tmp_path)
 def said(tmp_path_factory):
     """Words of CAPABILITY before and after login, and of LHLO."""
     # Some words are offered to those alone whom a setting names.
-    settings = {"lmtp_xclient_from": "127.0.0.1"} if "LMTP_XCLIENT" in config_symbols() else {}
+    settings = {key: "127.0.0.1" for key, symbol in (
+        ("lmtp_xclient_from", "LMTP_XCLIENT"), ("quota_ignore_from", "QUOTA")) if symbol in config_symbols()}
     server = Server(os.environ["SATCHEL"], tmp_path_factory.mktemp("rfc"), settings)
     server.start()
     try:
