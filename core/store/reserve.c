@@ -312,12 +312,44 @@ void reserve_stat(struct store *s, struct buf *out)
 	stat_line(out, "disk_full", reserve_refuses(s) || s->full);
 }
 
+/* ---- for tools ---- */
+
+static uint64_t wanted(int dirfd, uint64_t bytes)
+{
+	uint64_t total = UINT64_MAX;
+
+	io_space(dirfd, &total);
+	return bytes < total / 8 ? bytes : total / 8;
+}
+
+static uint64_t allocated(const struct stat *st)
+{
+	uint64_t blocks = (uint64_t)st->st_blocks * 512;
+
+	return (uint64_t)st->st_size < blocks ? (uint64_t)st->st_size : blocks;
+}
+
+void reserve_describe(int dirfd, struct buf *out)
+{
+	uint64_t space = io_space(dirfd, NULL), want = wanted(dirfd, (uint64_t)CONFIG_DISK_RESERVE_MB << 20), has = 0;
+	struct stat st;
+
+	if (!fstatat(dirfd, NAME, &st, AT_SYMLINK_NOFOLLOW))
+		has = allocated(&st);
+	buf_adds(out, "disk: ");
+	buf_addu(out, space >> 20);
+	buf_adds(out, " MiB free, ");
+	buf_addu(out, has >> 20);
+	buf_adds(out, " MiB in reserve of ");
+	buf_addu(out, want >> 20);
+	buf_adds(out, space + has < want + FLOOR ? ": full, a server refuses mail until some is freed\n" : "\n");
+}
+
 /* ---- start and end ---- */
 
 static void open_file(struct store *s)
 {
 	struct reserve *r = s->reserve;
-	uint64_t blocks;
 	struct stat st;
 
 	r->fd = io_open(s->dirfd, NAME, O_RDWR | O_CREAT, 0600);
@@ -325,8 +357,7 @@ static void open_file(struct store *s)
 		log_warning("no disk reserve", "file", NAME, "error", strerror(errno), NULL);
 		return;
 	}
-	blocks = (uint64_t)st.st_blocks * 512;
-	r->held = (uint64_t)st.st_size < blocks ? (uint64_t)st.st_size : blocks;
+	r->held = allocated(&st);
 	if (r->held > r->want)
 		cut_to(r, r->want);
 }
@@ -334,14 +365,12 @@ static void open_file(struct store *s)
 int reserve_open(struct store *s, uint64_t bytes)
 {
 	struct reserve *r = calloc(1, sizeof(*r));
-	uint64_t total = UINT64_MAX;
 
 	if (!r)
 		return -1;
-	io_space(s->dirfd, &total);
 	pthread_mutex_init(&r->lock, NULL);
 	r->owner = s;
-	r->want = bytes < total / 8 ? bytes : total / 8;
+	r->want = wanted(s->dirfd, bytes);
 	r->floor = s->segment_bytes < FLOOR ? s->segment_bytes : FLOOR;
 	r->timer.fire = look_again;
 	s->reserve = r;

@@ -72,5 +72,7 @@ int space_for_changes(struct store *s);
 /* Looks whether mail is refused now, says it in the log, and goes on looking while it is. */
 void reserve_look(struct store *s);
 void reserve_stat(struct store *s, struct buf *out);
+/* For tools: a line on the disk of a spool that no server has open, and what to do if it is full. */
+void reserve_describe(int dirfd, struct buf *out);
 
 #endif

@@ -64,6 +64,7 @@ def test_the_suite_notices_a_safety_that_is_gone(mutant, tmp_path):
     for first in range(1, 10):
         code, text = run(program, *{"model": (first, 6, 300), "random": ("random", 1000 * first, 200),
                                     "failing": ("fail", first, 0, 9),
+                                    "again": ("every", first, 120, 9),
                                     "full": ("full", 1000 * first, 20), None: ("cut", first, 0, 9)}[by(mutant)])
         if code:
             break

@@ -6,12 +6,11 @@ mail works and gives space back, and mail is taken again without a restart.
 """
 
 import os
-import re
 import subprocess
-import time
 
 import pytest
 
+from harness.disk import figure, send, subjects, wait_for
 from harness.server import Server
 
 pytestmark = pytest.mark.needs_root
@@ -19,7 +18,6 @@ pytestmark = pytest.mark.needs_root
 SIZE = 48 << 20
 RESERVE = SIZE // 8
 INODES = 300
-SECONDS = 40
 
 
 @pytest.fixture
@@ -38,21 +36,6 @@ def small(binary, fresh_folder):
         subprocess.run(["umount", "-l", str(data)], check=True)
 
 
-def figures(server):
-    return dict(re.findall(r"(?m)^(\S+) (\d+)$", server.control("stat").stdout))
-
-
-def figure(server, name):
-    return int(figures(server)[name])
-
-
-def wait_for(condition, what, server):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"{what}: {figures(server)}\n{server.log()[-3000:]}"
-        time.sleep(0.05)
-
-
 def free(server):
     v = os.statvfs(server.data)
     return v.f_bavail * v.f_frsize
@@ -65,27 +48,6 @@ def fill(server, leave=0):
     assert free(server) <= leave
 
 
-def message(n, size=200_000):
-    return (f"Subject: number {n}\r\n\r\n" + "x" * 70 + "\r\n").encode() + (b"y" * 70 + b"\r\n") * (size // 72)
-
-
-def send(server, n, to=("demo",), size=200_000):
-    """The replies, one per recipient, to a whole transaction; or the one that ended it early."""
-    with server.raw_lmtp() as wire:
-        assert wire.reply()[0] == 220
-        assert wire.smtp("LHLO client")[0] == 250
-        code, text = wire.smtp("MAIL FROM:<a@example.org>")
-        if code != 250:
-            return [(code, text)]
-        for name in to:
-            assert wire.smtp(f"RCPT TO:<{name}>")[0] == 250
-        code, text = wire.smtp("DATA")
-        if code != 354:
-            return [(code, text)]
-        wire.send(message(n, size) + b".\r\n")
-        return [wire.reply() for _ in to]
-
-
 def fill_with_mail(server):
     """Delivers until mail is refused; returns how many were taken."""
     for n in range(1, 1000):
@@ -96,19 +58,10 @@ def fill_with_mail(server):
     raise AssertionError("a small disk takes any amount of mail")
 
 
-def subjects(wire):
-    text = b"\n".join(wire.ok("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])"))
-    return [int(n) for n in re.findall(rb"Subject: number (\d+)", text)]
-
-
-def epoch(server):
-    return figure(server, "epoch")
-
-
 def test_mail_is_refused_read_removed_and_taken_again_on_a_full_disk(small):
     assert figure(small, "reserve_bytes") == RESERVE
     assert figure(small, "disk_full") == 0
-    began = epoch(small)
+    began = figure(small, "epoch")
     taken = fill_with_mail(small)
     assert taken > 40
     assert "disk full, mail is refused" in small.log()
@@ -134,7 +87,7 @@ def test_mail_is_refused_read_removed_and_taken_again_on_a_full_disk(small):
         wire.ok("NOOP")
         assert subjects(wire) == [*range(2, taken + 1, 2), 9001]
     assert figure(small, "reserve_bytes") == RESERVE
-    assert epoch(small) == began, "the store was opened again"
+    assert figure(small, "epoch") == began, "the store was opened again"
     assert small.stop() == 0
     small.start()
     with small.raw_imap() as wire:
@@ -154,6 +107,19 @@ def test_a_disk_that_others_fill_takes_mail_again_when_they_leave(small):
     (small.data / "others").unlink()
     wait_for(lambda: send(small, 3)[0][0] == 250, "mail is refused", small)
     assert figure(small, "reserve_bytes") == RESERVE
+
+
+def test_a_large_message_that_does_not_fit_is_refused_and_leaves_nothing(small):
+    assert send(small, 1)[0][0] == 250
+    fill(small, leave=4 << 20)
+    assert send(small, 2, to=("demo", "demo"), size=9 << 20) == [
+        (452, "4.3.1 Out of disk space, try again later")] * 2
+    wait_for(lambda: not list((small.data / "large").iterdir()), "the file stays", small)
+    wait_for(lambda: send(small, 3, size=2 << 20)[0][0] == 250, "mail is refused", small)
+    assert figure(small, "reserve_bytes") == RESERVE
+    with small.raw_imap() as wire:
+        wire.login().ok("SELECT INBOX")
+        assert subjects(wire) == [1, 3]
 
 
 def test_a_server_that_is_killed_on_a_full_disk_starts_and_has_all_that_was_acknowledged(small):

@@ -154,6 +154,7 @@ static void a_whole_spool_is_clean(void **state)
 	fill(p);
 	assert_clean(p);
 	assert_said("91 messages: clean\n");
+	assert_said(" MiB in reserve of ");
 	help_open(p);
 }
 

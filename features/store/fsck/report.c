@@ -157,5 +157,6 @@ void fsck_summary(struct fsck *f)
 		figure(f, f->known, "damaged places are known: their bytes are in lost/");
 	}
 	buf_addc(&f->out, '\n');
+	reserve_describe(f->dirfd, &f->out);
 	flush(f);
 }
