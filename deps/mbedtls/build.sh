@@ -10,16 +10,21 @@ done >>include/mbedtls/mbedtls_config.h
 cp "$RECIPE/ssl_lend.h" include/mbedtls/
 cp "$RECIPE/random.c" library/satchel_random.c
 cp "$RECIPE/ssl_lend.c" "$RECIPE/ssl_update.c" "$RECIPE/ssl_update.h" library/
-export CPPFLAGS="-Iinclude -Ilibrary"
+cp "$RECIPE/x25519.c" "$RECIPE/x25519_mul.h" library/
+everest=3rdparty/everest
+CPPFLAGS="-Iinclude -Ilibrary -I$everest/library -I$everest/include"
+export CPPFLAGS="$CPPFLAGS -I$everest/include/everest -I$everest/include/everest/kremlib"
 compile_library libmbedcrypto.a library/*.c
-# The ciphers of every byte: made fast. The processor's own instructions for AES go into the one
-# file that is asked for them at run time only.
+# The ciphers of every byte, and what handshakes compute most with: made fast. The processor's own
+# instructions for AES go into the one file that is asked for them at run time only.
 CFLAGS="$CFLAGS -O3"
-hot="gcm aes chacha20 poly1305"
+hot="gcm aes chacha20 poly1305 bignum_core ecp_curves"
 case $("${CC%% *}" -dumpmachine) in x86_64*) aes="-maes -mpclmul" ;; *) aes= ;; esac
 for file in $hot; do
 	$CC $CFLAGS $CPPFLAGS -c -o "obj/library_$file.o" "library/$file.c"
 done
+# Loops of five steps, unrolled: twice as fast, for no more room.
+$CC $CFLAGS -O2 -fpeel-loops -fno-inline-functions $CPPFLAGS -c -o obj/library_x25519.o library/x25519.c
 # shellcheck disable=SC2086
 $CC $CFLAGS $aes $CPPFLAGS -c -o obj/library_aesni.o library/aesni.c
 rm -f "$OUT/lib/libmbedcrypto.a"

@@ -48,6 +48,31 @@ void ssl_lend_give(mbedtls_ssl_context *ssl, const struct ssl_lend_kept *kept, u
 	memcpy(ssl->in_ctr, kept->in_counter, sizeof(kept->in_counter));
 }
 
+#if defined(MBEDTLS_SSL_PROTO_TLS1_2)
+/* Was made before the version was known. */
+static void forget_transform(mbedtls_ssl_context *ssl)
+{
+	if (ssl->transform_negotiate)
+		mbedtls_ssl_transform_free(ssl->transform_negotiate);
+	mbedtls_free(ssl->transform_negotiate);
+	ssl->transform_negotiate = NULL;
+}
+#else
+static void forget_transform(mbedtls_ssl_context *ssl)
+{
+	(void)ssl;
+}
+#endif
+
+/* Of TLS 1.3 the library keeps it for as long as the connection is there. */
+static void forget_handshake(mbedtls_ssl_context *ssl)
+{
+	mbedtls_ssl_handshake_free(ssl);
+	mbedtls_free(ssl->handshake);
+	ssl->handshake = NULL;
+	forget_transform(ssl);
+}
+
 int ssl_lend_handshake(mbedtls_ssl_context *ssl)
 {
 	int rc = 0;
@@ -57,6 +82,8 @@ int ssl_lend_handshake(mbedtls_ssl_context *ssl)
 			ssl_update_no_tickets(ssl);
 		rc = mbedtls_ssl_handshake_step(ssl);
 	}
+	if (rc == 0 && ssl->handshake)
+		forget_handshake(ssl);
 	return rc;
 }
 
