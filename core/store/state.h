@@ -138,11 +138,10 @@ struct mailbox {
 	size_t keywords_cap;
 	uint32_t bytes;               /* counted with its account */
 	struct view *views;
-	struct journal_entry *journal; /* ring of JOURNAL_SIZE, while there are views */
-	uint64_t journal_end;
+	struct journal_entry *journal; /* ring of journal_size, while there are views */
+	uint64_t journal_start, journal_end; /* the places that it has */
+	uint32_t journal_size;
 };
-
-#define JOURNAL_SIZE 1024
 
 struct account {
 	struct hash_node by_name, by_id;

@@ -13,6 +13,9 @@
 #include "core/lib/log.h"
 #include "core/store/state.h"
 
+#define JOURNAL_FIRST 16
+#define JOURNAL_MAX   1024
+
 struct forgotten {
 	uint32_t uid;
 	uint64_t modseq;
@@ -89,13 +92,6 @@ struct view *view_open(struct mailbox *m, bool take_recent)
 
 	if (!v)
 		return NULL;
-	if (!m->journal) {
-		m->journal = calloc(JOURNAL_SIZE, sizeof(*m->journal));
-		if (!m->journal) {
-			free(v);
-			return NULL;
-		}
-	}
 	v->m = m;
 	v->take_recent = take_recent;
 	v->last_uid = m->uidnext - 1;
@@ -126,6 +122,8 @@ void view_close(struct view **at)
 	if (!m->views) {
 		free(m->journal);
 		m->journal = NULL;
+		m->journal_size = 0;
+		m->journal_start = m->journal_end;
 		if (m->flags & MAILBOX_GONE)
 			mailbox_free(m);
 		else if (m->ix)
@@ -279,11 +277,46 @@ static void notify_all(struct mailbox *m)
 	}
 }
 
+/* Without memory the oldest places are lost, as in a ring of full size. */
+static void grow_journal(struct mailbox *m)
+{
+	uint32_t size = m->journal_size ? m->journal_size * 2 : JOURNAL_FIRST;
+	struct journal_entry *ring = calloc(size, sizeof(*ring));
+
+	if (!ring)
+		return;
+	for (uint64_t at = m->journal_start; at != m->journal_end; at++)
+		ring[at % size] = m->journal[at % m->journal_size];
+	free(m->journal);
+	m->journal = ring;
+	m->journal_size = size;
+}
+
+/* Most mailboxes are looked at by nobody who lags behind: their rings stay small. */
+static void make_room(struct mailbox *m)
+{
+	uint64_t oldest = m->journal_end;
+
+	for (const struct view *v = m->views; v; v = v->next)
+		if (v->journal < oldest)
+			oldest = v->journal;
+	if (oldest > m->journal_start)
+		m->journal_start = oldest;
+	if (m->journal_end - m->journal_start >= m->journal_size)
+		grow_journal(m);
+}
+
 void view_note_flags(struct mailbox *m, uint32_t uid)
 {
 	if (!m->views)
 		return;
-	m->journal[m->journal_end++ % JOURNAL_SIZE].uid = uid;
+	if (m->journal_end - m->journal_start >= m->journal_size && m->journal_size < JOURNAL_MAX)
+		make_room(m);
+	if (m->journal_size)
+		m->journal[m->journal_end % m->journal_size].uid = uid;
+	m->journal_end++;
+	if (m->journal_end - m->journal_start > m->journal_size)
+		m->journal_start = m->journal_end - m->journal_size;
 }
 
 /* Merges the announced ones among uids into the dead of a view. */
@@ -384,12 +417,11 @@ static int by_uid(const void *a, const void *b)
 static void announce_flags(struct view *v, uint32_t limit, const struct view_events *e, void *arg)
 {
 	struct mailbox *m = v->m;
-	uint64_t behind = m->journal_end - v->journal;
-	uint32_t uids[JOURNAL_SIZE];
+	uint32_t uids[JOURNAL_MAX];
 	struct message msg;
 	size_t n = 0;
 
-	if (behind > JOURNAL_SIZE) {
+	if (v->journal < m->journal_start) {
 		for (uint32_t uid = 0; index_newer(m, uid, v->modseq, &msg) == 1; uid = msg.uid + 1) {
 			if (msg.uid > limit)
 				break;
@@ -398,7 +430,7 @@ static void announce_flags(struct view *v, uint32_t limit, const struct view_eve
 		return;
 	}
 	for (uint64_t at = v->journal; at != m->journal_end; at++)
-		uids[n++] = m->journal[at % JOURNAL_SIZE].uid;
+		uids[n++] = m->journal[at % m->journal_size].uid;
 	qsort(uids, n, sizeof(*uids), by_uid);
 	for (size_t i = 0; i < n; i++)
 		if ((!i || uids[i] != uids[i - 1]) && mailbox_message(m, uids[i], &msg) == 1)

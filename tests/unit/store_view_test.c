@@ -166,6 +166,32 @@ static void a_session_that_sleeps_through_many_changes_hears_all(void **state)
 	view_close(&c.v);
 }
 
+/* The ring of changes grows under whoever lags behind, from any place in it. */
+static void who_lags_behind_hears_each_change_once(void **state)
+{
+	struct mailbox *m = help_inbox(*state, "alice");
+	struct client up, late;
+	char word[16];
+
+	deliver(m, 120);
+	client_open(&up, m, false);
+	client_open(&late, m, false);
+	for (uint32_t n = 1; n <= 120; n += 17) {
+		for (uint32_t uid = 1; uid <= n; uid++) {
+			mailbox_flag(m, &uid, 1, MESSAGE_SET, n % 2 ? MESSAGE_SEEN : MESSAGE_DRAFT, 0, NULL);
+			snprintf(word, sizeof(word), "F%u=%u ", (unsigned)uid, n % 2 ? MESSAGE_SEEN : MESSAGE_DRAFT);
+			assert_string_equal(sync_client(&up, true), word);
+		}
+		sync_client(&late, true);
+		for (uint32_t seq = 1; seq <= late.n; seq++) {
+			snprintf(word, sizeof(word), "F%u=", (unsigned)seq);
+			assert_true(!strstr(late.told, word) == (seq > n));
+		}
+	}
+	view_close(&up.v);
+	view_close(&late.v);
+}
+
 static void a_recent_message_belongs_to_one_session(void **state)
 {
 	struct mailbox *m = help_inbox(*state, "alice");
@@ -280,6 +306,7 @@ int main(void)
 		T(numbers_stay_until_the_session_is_told),
 		T(flag_changes_of_others_are_told_once),
 		T(a_session_that_sleeps_through_many_changes_hears_all),
+		T(who_lags_behind_hears_each_change_once),
 		T(a_recent_message_belongs_to_one_session),
 		T(the_first_unseen_is_found),
 		T(a_waiting_session_is_woken),
