@@ -189,6 +189,10 @@ struct feature {
 	const char *(*lmtp_rcpt)(struct lmtp_session *s, const struct lmtp_rcpt *r);
 
 	/* ---- delivery phases (core/lmtp/delivery.h), per recipient, inside one store operation ---- */
+	/* Where it goes: d->mailbox is INBOX, or what a feature before chose, and may be replaced by another
+	 * of d->account; d->flags may be set.  DONE: accepted and stored nowhere, d->note says why; FAIL: as
+	 * below. */
+	enum hook_result (*deliver_route)(struct delivery *d);
 	/* Before the message is appended to the recipient's mailbox.  DONE: accepted without storing
 	 * (a duplicate); d->lsn must then be the barrier of what makes that true, and d->note why.
 	 * FAIL: refused with d->refusal, or 451 where that is NULL. */

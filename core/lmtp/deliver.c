@@ -84,29 +84,26 @@ static void add_prefix(struct slice *sl)
 	buf_addstr(out, buf_str(&sl->received));
 }
 
-/* The folder named by the detail if there is one, else INBOX. */
-static struct mailbox *choose_mailbox(const struct delivery *d)
-{
-	struct mailbox *m = d->detail.len ? mailbox_find(d->account, d->detail) : NULL;
-
-	return m && mailbox_exists(m) ? m : mailbox_find(d->account, STR("INBOX"));
-}
-
 static enum hook_result ask_features(struct delivery *d)
 {
-	FEATURE_EACH (f) {
-		enum hook_result r = f->deliver_check ? f->deliver_check(d) : HOOK_PASS;
+	enum hook_result r = HOOK_PASS;
 
-		if (r != HOOK_PASS)
-			return r;
+	FEATURE_EACH (f) {
+		if (r == HOOK_PASS && f->deliver_route)
+			r = f->deliver_route(d);
 	}
-	return HOOK_PASS;
+	FEATURE_EACH (f) {
+		if (r == HOOK_PASS && f->deliver_check)
+			r = f->deliver_check(d);
+	}
+	return r;
 }
 
 static int append(struct slice *sl)
 {
 	struct message_new message = {
-		.body = sl->d.body, .exempt = sl->d.exempt, .internaldate = (int64_t)sl->d.now};
+		.body = sl->d.body, .flags = sl->d.flags, .exempt = sl->d.exempt,
+		.internaldate = (int64_t)sl->d.now};
 
 	add_prefix(sl);
 	message.prefix = buf_str(&sl->prefix);
@@ -131,7 +128,7 @@ static int deliver(struct slice *sl)
 
 	if (rc <= 0)
 		return rc ? errno : EIO;
-	d->mailbox = choose_mailbox(d);
+	d->mailbox = mailbox_find(d->account, STR("INBOX"));
 	if (!d->mailbox)
 		return EIO;
 	switch (ask_features(d)) {
@@ -198,6 +195,7 @@ static uint64_t deliver_slice(struct lmtp_session *s, size_t until)
 		sl.d.mailbox = NULL;
 		sl.d.uid = 0;
 		sl.d.lsn = 0;
+		sl.d.flags = 0;
 		sl.d.exempt = r->exempt;
 		sl.d.refusal = sl.d.note = NULL;
 		store_begin(sl.d.store);

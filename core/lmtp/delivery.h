@@ -25,6 +25,7 @@ struct delivery {
 	uint64_t now;             /* wall clock seconds */
 	uint32_t uid;             /* set before deliver_done */
 	uint64_t lsn;             /* barrier of the reply */
+	uint32_t flags;           /* enum message_flag that it gets */
 	bool exempt;              /* limits of the account do not hold */
 	const char *refusal;      /* the reply to a deliver_check that said FAIL; static */
 	const char *note;         /* why deliver_check said DONE ("duplicate"), for reply and log */

@@ -5,11 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/hooks.h"
+#include "core/lib/settings.h"
 #include "core/lmtp/delivery.h"
 
 extern const struct feature dedup_feature;
@@ -130,18 +132,36 @@ static void test_very_long_ids_are_told_apart(void **state)
 	assert_int_equal(deliver(inbox(), text, 1000, &d), HOOK_PASS);
 }
 
-static void test_after_its_days_a_message_is_new_again(void **state)
+static void test_a_clock_that_jumps_makes_no_message_new(void **state)
 {
-	uint64_t days = CONFIG_DEDUP_DAYS * 86400u;
+	uint64_t years = (uint64_t)20 * 365 * 86400;
 	struct delivery d;
 
 	(void)state;
-	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000, &d), HOOK_PASS);
-	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000 + days - 1, &d), HOOK_DONE);
-	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000 + days, &d), HOOK_PASS);
-	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1001 + days, &d), HOOK_DONE);
-	/* A clock that went back does not make it new. */
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), years, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 2 * years, &d), HOOK_DONE);
 	assert_int_equal(deliver(inbox(), ID("<1@x>"), 500, &d), HOOK_DONE);
+}
+
+static void test_by_setting_the_text_must_be_the_same_too(void **state)
+{
+	bool *check_body = dedup_feature.settings[0].target;
+	struct delivery d;
+
+	(void)state;
+	assert_string_equal(dedup_feature.settings[0].key, "dedup_body");
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "text", 1000, &d), HOOK_PASS);
+	*check_body = true;
+	/* What its text was is not known. */
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "text", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "text", 1000, &d), HOOK_DONE);
+	assert_int_equal(deliver(inbox(), "Received: again\r\n" ID("<0@x>") "text", 1000, &d), HOOK_DONE);
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "other", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "other", 1000, &d), HOOK_DONE);
+	assert_int_equal(deliver(inbox(), "Subject: a\r\n\r\nb", 1000, &d), HOOK_PASS);
+	assert_int_equal(deliver(inbox(), "Subject: a\r\n\r\nb", 1000, &d), HOOK_DONE);
+	*check_body = false;
+	assert_int_equal(deliver(inbox(), ID("<0@x>") "a third", 1000, &d), HOOK_DONE);
 }
 
 static int count_one(void *arg, struct str key, struct str value)
@@ -168,33 +188,59 @@ static int remembered(void)
 	return n;
 }
 
+/* D + 3 days with a message each, the last of them yesterday. */
+static void fill_days(struct buf *days)
+{
+	struct delivery d;
+	char text[64];
+
+	for (int i = CONFIG_DEDUP_DAYS + 3; i > 0; i--) {
+		begin_day(days, (uint64_t)i);
+		snprintf(text, sizeof(text), ID("<%d@x>"), i);
+		assert_int_equal(deliver(inbox(), text, 2000000000, &d), HOOK_PASS);
+	}
+}
+
 static void test_days_that_are_over_are_forgotten_whole(void **state)
 {
-	uint64_t now = (uint64_t)time(NULL);
 	struct buf days = {0}, out = {0};
+	struct delivery d;
+	char text[64];
+
+	(void)state;
+	fill_days(&days);
+	assert_int_equal(remembered(), CONFIG_DEDUP_DAYS + 3);
+	assert_int_equal(dedup_feature.mail_start(&mail), 0);
+	assert_int_equal(remembered(), CONFIG_DEDUP_DAYS);
+	snprintf(text, sizeof(text), ID("<%d@x>"), CONFIG_DEDUP_DAYS);
+	assert_int_equal(deliver(inbox(), text, 2000000000, &d), HOOK_DONE);
+	snprintf(text, sizeof(text), ID("<%d@x>"), CONFIG_DEDUP_DAYS + 1);
+	assert_int_equal(deliver(inbox(), text, 2000000000, &d), HOOK_PASS);
+	assert_int_equal(store_checkpoint(mail.store), 0);
+	dedup_feature.tick(&mail);
+	assert_int_equal(remembered(), CONFIG_DEDUP_DAYS + 1);
+	dedup_feature.metrics(&mail, &out);
+	buf_addc(&out, '\0');
+	snprintf(text, sizeof(text), "dedup_days %d\n", CONFIG_DEDUP_DAYS + 1);
+	assert_non_null(strstr(buf_str(&out).p, text));
+	buf_free(&out);
+	buf_free(&days);
+}
+
+/* Off for years, or a clock that jumped: the days on which it was up are what counts. */
+static void test_days_long_ago_are_remembered_while_there_are_few(void **state)
+{
+	struct buf days = {0};
 	struct delivery d;
 
 	(void)state;
-	begin_day(&days, CONFIG_DEDUP_DAYS + 3);
-	deliver(inbox(), ID("<oldest@x>"), now, &d);
-	begin_day(&days, CONFIG_DEDUP_DAYS + 2);
-	deliver(inbox(), ID("<older@x>"), now, &d);
-	begin_day(&days, CONFIG_DEDUP_DAYS + 1);
-	deliver(inbox(), ID("<old@x>"), now, &d);
-	begin_day(&days, 1);
-	deliver(inbox(), ID("<new@x>"), now, &d);
-	assert_int_equal(remembered(), 4);
+	begin_day(&days, 4000);
+	deliver(inbox(), ID("<1@x>"), 1000, &d);
+	begin_day(&days, 2000);
+	deliver(inbox(), ID("<2@x>"), 1000, &d);
 	assert_int_equal(dedup_feature.mail_start(&mail), 0);
 	assert_int_equal(remembered(), 2);
-	assert_int_equal(deliver(inbox(), ID("<older@x>"), now, &d), HOOK_PASS);
-	assert_int_equal(deliver(inbox(), ID("<old@x>"), now, &d), HOOK_DONE);
-	assert_int_equal(store_checkpoint(mail.store), 0);
-	dedup_feature.tick(&mail);
-	assert_int_equal(remembered(), 3);
-	dedup_feature.metrics(&mail, &out);
-	buf_addc(&out, '\0');
-	assert_non_null(strstr(buf_str(&out).p, "dedup_days 3\n"));
-	buf_free(&out);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), 1000, &d), HOOK_DONE);
 	buf_free(&days);
 }
 
@@ -205,12 +251,13 @@ static void test_a_clock_that_was_ahead_forgets_nothing_of_its_days(void **state
 	struct delivery d;
 
 	(void)state;
-	begin_day(&days, 0);
-	deliver(inbox(), ID("<1@x>"), now, &d);
-	begin_day(&days, (uint64_t)-4000);
-	deliver(inbox(), ID("<2@x>"), now, &d);
+	for (uint64_t i = 0; i < CONFIG_DEDUP_DAYS + 1; i++) {
+		begin_day(&days, (uint64_t)-4000 - i);
+		deliver(inbox(), i ? ID("<2@x>") : ID("<1@x>"), now, &d);
+	}
 	assert_int_equal(dedup_feature.mail_start(&mail), 0);
 	assert_int_equal(remembered(), 2);
+	assert_int_equal(deliver(inbox(), ID("<1@x>"), now, &d), HOOK_DONE);
 	buf_free(&days);
 }
 
@@ -222,8 +269,10 @@ int main(void)
 		T(test_other_ids_and_other_mailboxes_are_not),
 		T(test_without_an_id_all_bytes_count),
 		T(test_very_long_ids_are_told_apart),
-		T(test_after_its_days_a_message_is_new_again),
+		T(test_a_clock_that_jumps_makes_no_message_new),
+		T(test_by_setting_the_text_must_be_the_same_too),
 		T(test_days_that_are_over_are_forgotten_whole),
+		T(test_days_long_ago_are_remembered_while_there_are_few),
 		T(test_a_clock_that_was_ahead_forgets_nothing_of_its_days),
 	};
 

@@ -199,6 +199,15 @@ static const char *example_param(struct lmtp_session *s, struct lmtp_rcpt *r, st
 	return NULL;
 }
 
+/* NULL: the recipient is welcome. */
+static const char *example_rcpt(struct lmtp_session *s, const struct lmtp_rcpt *r)
+{
+	(void)s;
+	(void)r;
+	reached++;
+	return NULL;
+}
+
 static const struct lmtp_param lmtp_params[] = {
 	{"XEXAMPLE", LMTP_AT_MAIL | LMTP_AT_RCPT, example_param},
 	{NULL, 0, NULL},
@@ -348,6 +357,14 @@ static void example_logout(struct session *s)
 
 /* ---- delivery ---- */
 
+/* Another d->mailbox would be chosen here. */
+static enum hook_result example_route(struct delivery *d)
+{
+	(void)d;
+	reached++;
+	return HOOK_PASS;
+}
+
 /* HOOK_DONE with d->lsn and d->note set would accept the message without storing it. */
 static enum hook_result example_check(struct delivery *d)
 {
@@ -396,6 +413,8 @@ const struct feature example_feature = {
 	.on_select = example_select,
 	.on_state = example_state,
 	.on_logout = example_logout,
+	.lmtp_rcpt = example_rcpt,
+	.deliver_route = example_route,
 	.deliver_check = example_check,
 	.deliver_done = example_done,
 	.imap_pending = example_pending,
