@@ -184,6 +184,11 @@ struct feature {
 	void (*on_state)(struct session *s);   /* s->state changed; cheap, called per command */
 	void (*on_logout)(struct session *s);  /* still complete; called once if on_login was */
 
+	/* May addresses of this domain be ours? */
+	bool (*lmtp_domain)(struct mail *m, struct str domain);
+	/* No account has this name: "local@domain", then "local", then "@domain", in small letters, without
+	 * detail.  1: appends the address that it stands for; 0; -1 could not look. */
+	int (*lmtp_alias)(struct mail *m, struct str name, struct buf *target);
 	/* A recipient is known and about to be accepted, with its parameters; the size that MAIL declared is
 	 * tx.declared (core/lmtp/internal.h).  NULL, or the reply that refuses it (static). */
 	const char *(*lmtp_rcpt)(struct lmtp_session *s, const struct lmtp_rcpt *r);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,81 +182,21 @@ int user_edit_settle(struct user_edit *e)
 	return 0;
 }
 
-static int read_back(int fd, struct buf *out)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-	size_t at = 0;
-	char *to;
-
-	if (size < 0)
-		return -1;
-	/* The readers' bound, see user_file.c. */
-	if (size > INT32_MAX - 4096) {
-		errno = EFBIG;
-		return -1;
-	}
-	to = buf_reserve(out, (size_t)size);
-	if (!to) {
-		errno = ENOMEM;
-		return -1;
-	}
-	while (at < (size_t)size) {
-		ssize_t n = pread(fd, to + at, (size_t)size - at, (off_t)at);
-
-		if (n <= 0)
-			return -1;
-		at += (size_t)n;
-	}
-	buf_commit(out, at);
-	return 0;
-}
-
-/* The bytes of a whole file; made in memory, because TinyCDB wants a descriptor that can seek. */
+/* The bytes of a whole file. */
 static int build(const struct user_edit *e, bool with_secrets, struct str kind, struct buf *out)
 {
-	int fd = memfd_create("satchel-users", MFD_CLOEXEC), rc = -1;
-	struct cdb_make m;
+	struct user_file_maker w;
 
-	if (fd < 0)
+	if (user_file_make_start(&w))
 		return -1;
-	if (cdb_make_start(&m, fd))
-		goto close_fd;
 	for (size_t i = 0; i < e->n; i++) {
-		struct str name = e->v[i].name, value = e->v[i].value;
+		struct str value = e->v[i].value;
 
-		if (!with_secrets)
-			value = user_value_flag_words(value);
-		if (cdb_make_add(&m, name.p, (unsigned)name.len, value.p, (unsigned)value.len))
-			goto finish_make;
+		user_file_make_add(&w, e->v[i].name, with_secrets ? value : user_value_flag_words(value));
 	}
-	if (with_secrets && cdb_make_add(&m, USER_KEY_NAME, sizeof(USER_KEY_NAME) - 1, e->key.p,
-				    (unsigned)e->key.len))
-		goto finish_make;
-	rc = 0;
-
-finish_make:
-	if (cdb_make_finish(&m))
-		rc = -1;
-	if (!rc && (read_back(fd, out) || user_file_seal(out, kind)))
-		rc = -1;
-close_fd:
-	close(fd);
-	return rc;
-}
-
-/* A file written by root must stay readable for the role that reads it. */
-static int replace(const struct user_edit *e, const char *file, mode_t mode, uid_t uid, gid_t gid,
-	struct str content)
-{
-	struct stat st;
-
-	if (uid == (uid_t)-1) {
-		if (fstatat(e->dirfd, file, &st, 0) && fstat(e->dirfd, &st))
-			return -1;
-		uid = st.st_uid;
-		gid = st.st_gid;
-	}
-	return file_replace_as(e->dirfd, file, mode, uid, gid, content);
+	if (with_secrets)
+		user_file_make_add(&w, STR(USER_KEY_NAME), e->key);
+	return user_file_make_finish(&w, kind, out);
 }
 
 static int write_accounts(const struct user_edit *e, struct buf *error_r)
@@ -266,7 +205,7 @@ static int write_accounts(const struct user_edit *e, struct buf *error_r)
 	int rc = 0;
 
 	if (build(e, false, STR("accounts"), &content) ||
-			replace(e, ACCOUNTS_FILE, 0640, e->owners.accounts_uid,
+			user_file_replace(e->dirfd, ACCOUNTS_FILE, 0640, e->owners.accounts_uid,
 				e->owners.accounts_gid, buf_str(&content)))
 		rc = fail(error_r, "cannot write", ACCOUNTS_FILE);
 	buf_free(&content);
@@ -279,8 +218,8 @@ static int write_users(const struct user_edit *e, struct buf *error_r)
 	int rc = 0;
 
 	if (build(e, true, STR("users"), &content) ||
-			replace(e, USERS_FILE, 0600, e->owners.users_uid, e->owners.users_gid,
-				buf_str(&content)))
+			user_file_replace(e->dirfd, USERS_FILE, 0600, e->owners.users_uid,
+				e->owners.users_gid, buf_str(&content)))
 		rc = fail(error_r, "cannot write", USERS_FILE);
 	buf_wipe(&content);
 	return rc;

@@ -3,10 +3,10 @@
 #define CORE_AUTH_USER_FILE_H
 
 /*
- * The form shared by users.cdb and accounts.cdb: a TinyCDB file, then one line
+ * The form shared by users.cdb, accounts.cdb and tables of features: a TinyCDB file, then one line
  * "satchel-KIND 1 XXXXXXXX\n", KIND being users or accounts, 1 the version and XXXXXXXX the CRC-32C
  * of all bytes before the line.  Reading a damaged file answers "could not look", never "no such
- * name".  Inside core/auth only.
+ * name".  For core/auth, and for features that keep such a table in the spool (KIND is theirs).
  */
 
 #include <cdb.h>
@@ -20,8 +20,8 @@
 
 struct user_file {
 	int dirfd;
-	const char *name; /* USERS_FILE or ACCOUNTS_FILE */
-	struct str kind;  /* "users" or "accounts" */
+	const char *name; /* in dirfd */
+	struct str kind;  /* "users", "accounts" */
 	bool open;
 	struct cdb cdb;
 	struct stat seen; /* of the open file */
@@ -37,5 +37,20 @@ int user_file_find(struct user_file *f, struct str name, struct str *value_r);
 int user_file_next(struct user_file *f, unsigned *pos, struct str *name_r, struct str *value_r);
 /* Appends the line that ends a file to the bytes of a cdb. */
 int user_file_seal(struct buf *content, struct str kind);
+
+/* Makes a table: start, add (no name twice), finish. */
+struct user_file_maker {
+	int fd;
+	bool started, failed;
+	struct cdb_make make;
+};
+/* 0 / -1 + errno; then finish is due. */
+int user_file_make_start(struct user_file_maker *w);
+void user_file_make_add(struct user_file_maker *w, struct str name, struct str value);
+/* Appends all bytes of the file.  0, or -1: something of all this failed. */
+int user_file_make_finish(struct user_file_maker *w, struct str kind, struct buf *out);
+/* Puts it into place, for the owner; uid (uid_t)-1: whom the old file belongs to, or else the directory.  A
+ * file written by root must stay readable for the role that reads it.  0 / -1 + errno. */
+int user_file_replace(int dirfd, const char *file, mode_t mode, uid_t uid, gid_t gid, struct str content);
 
 #endif

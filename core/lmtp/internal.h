@@ -76,6 +76,11 @@ void lmtp_text_end(struct lmtp_session *s);
 /* The text is still swallowed to its end, but no longer kept: the reply for every recipient. */
 void lmtp_text_refuse(struct lmtp_session *s, const char *reply);
 
+/* ---- recipient.c ---- */
+
+/* Finds the account of an address, and the detail.  1, 0 nobody's, -1 could not look. */
+int lmtp_find_recipient(struct lmtp_session *s, const struct lmtp_path *path, struct lmtp_rcpt *r);
+
 /* ---- deliver.c ---- */
 
 /* The message is complete: once it is on the disk as far as it must be, the phase becomes

@@ -121,62 +121,6 @@ void lmtp_mail(struct lmtp_session *s, struct cursor *args)
 	lmtp_reply(s, "250 2.1.0 Ok");
 }
 
-static struct str lower_case(struct arena *a, struct str s)
-{
-	struct str copy = arena_str(a, s);
-	char *p = (char *)(uintptr_t)copy.p;
-
-	for (size_t i = 0; p && i < copy.len; i++) {
-		if (p[i] >= 'A' && p[i] <= 'Z')
-			p[i] = (char)(p[i] + 'a' - 'A');
-	}
-	return copy;
-}
-
-/* Accounts are named in small letters.  1 found (*name_r in the arena), 0 no such account, -1. */
-static int look_up(struct lmtp_session *s, struct str name, struct str *name_r)
-{
-	struct mail *m = s->base.mail;
-
-	*name_r = lower_case(&s->arena, name);
-	if (!name_r->p)
-		return -1;
-	return name.len ? m->account_lookup(m, *name_r) : 0;
-}
-
-/* The account of local@domain: one named by the whole address, else one named by the local part.
- * What follows the first '+' is the detail (RFC 5233 4). */
-static int find_account(struct lmtp_session *s, const struct lmtp_path *path, struct lmtp_rcpt *r)
-{
-	struct buf name = {0};
-	struct str local;
-	struct cursor c;
-	int rc = -1;
-
-	if (lmtp_add_local(&name, path->local))
-		goto free_name;
-	local = arena_str(&s->arena, buf_str(&name));
-	if (!local.p)
-		goto free_name;
-	c = cursor_from(local);
-	local = cursor_take_until(&c, '+');
-	r->detail = cursor_accept(&c, '+') ? cursor_take(&c, cursor_left(&c)) : STR("");
-	rc = 0;
-	if (path->domain.len) {
-		buf_clear(&name);
-		buf_addstr(&name, local);
-		buf_addc(&name, '@');
-		buf_addstr(&name, path->domain);
-		r->user = arena_str(&s->arena, buf_str(&name));
-		rc = name.failed || !r->user.p ? -1 : look_up(s, r->user, &r->user);
-	}
-	if (rc == 0)
-		rc = look_up(s, local, &r->user);
-free_name:
-	buf_free(&name);
-	return rc;
-}
-
 static const char *ask_features(struct lmtp_session *s, const struct lmtp_rcpt *r)
 {
 	const char *wrong = NULL;
@@ -214,7 +158,7 @@ void lmtp_rcpt(struct lmtp_session *s, struct cursor *args)
 		lmtp_reply(s, "452 4.5.3 Too many recipients"); /* RFC 5321 4.5.3.1.10 */
 		return;
 	}
-	rc = find_account(s, &path, &r);
+	rc = lmtp_find_recipient(s, &path, &r);
 	if (rc == 0) {
 		/* Not an error of the client: a list may hold many old addresses. */
 		buf_adds(&s->conn.out, "550 5.1.1 No such user\r\n");

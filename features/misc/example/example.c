@@ -199,6 +199,25 @@ static const char *example_param(struct lmtp_session *s, struct lmtp_rcpt *r, st
 	return NULL;
 }
 
+/* All domains may be ours. */
+static bool example_domain(struct mail *m, struct str domain)
+{
+	(void)m;
+	(void)domain;
+	reached++;
+	return true;
+}
+
+/* 0: stands for nobody; see features/delivery/alias/. */
+static int example_alias(struct mail *m, struct str name, struct buf *target)
+{
+	(void)m;
+	(void)name;
+	(void)target;
+	reached++;
+	return 0;
+}
+
 /* NULL: the recipient is welcome. */
 static const char *example_rcpt(struct lmtp_session *s, const struct lmtp_rcpt *r)
 {
@@ -413,6 +432,8 @@ const struct feature example_feature = {
 	.on_select = example_select,
 	.on_state = example_state,
 	.on_logout = example_logout,
+	.lmtp_domain = example_domain,
+	.lmtp_alias = example_alias,
 	.lmtp_rcpt = example_rcpt,
 	.deliver_route = example_route,
 	.deliver_check = example_check,

@@ -68,6 +68,10 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->lmtp_words);
 	assert_non_null(f->lmtp_commands);
 	assert_non_null(f->lmtp_params);
+	assert_non_null(f->lmtp_domain);
+	assert_non_null(f->lmtp_alias);
+	assert_non_null(f->lmtp_rcpt);
+	assert_non_null(f->deliver_route);
 }
 
 static uint64_t reached(struct mail *m)

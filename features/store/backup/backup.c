@@ -26,7 +26,7 @@
  * must reach as far as the log. */
 static const char *const folders[] = {"large", "log", "idx", "kv", "map"};
 enum { LOG = 1 };
-static const char *const singles[] = {"users.cdb", "accounts.cdb", "spool"};
+static const char *const singles[] = {"users.cdb", "accounts.cdb", "aliases.cdb", "spool"};
 
 #define FOLDERS (sizeof(folders) / sizeof(folders[0]))
 #define SINGLES (sizeof(singles) / sizeof(singles[0]))
