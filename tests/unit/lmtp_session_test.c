@@ -24,7 +24,21 @@ static struct buf heard;
 
 /* A feature of the test's own stands in for the compiled table. */
 static enum hook_result verdict;
+static const char *refusal;
 static int checks, dones;
+
+static enum hook_result deliver_route(struct delivery *d)
+{
+	if (str_eq(d->detail, STR("nowhere"))) {
+		d->note = "discarded";
+		return HOOK_DONE;
+	}
+	if (str_eq(d->detail, STR("lists"))) {
+		d->mailbox = mailbox_find(d->account, d->detail);
+		d->flags = MESSAGE_SEEN;
+	}
+	return HOOK_PASS;
+}
 
 static enum hook_result deliver_check(struct delivery *d)
 {
@@ -33,6 +47,7 @@ static enum hook_result deliver_check(struct delivery *d)
 	assert_true(d->header.len <= body_size(d->body));
 	if (verdict == HOOK_DONE)
 		d->note = "duplicate";
+	d->refusal = refusal;
 	return verdict;
 }
 
@@ -43,7 +58,7 @@ static void deliver_done(struct delivery *d)
 }
 
 static const struct feature probe_feature = {
-	.name = "probe", .deliver_check = deliver_check, .deliver_done = deliver_done};
+	.name = "probe", .deliver_route = deliver_route, .deliver_check = deliver_check, .deliver_done = deliver_done};
 const struct feature *const features[] = {&probe_feature, NULL};
 const size_t feature_count = 1;
 
@@ -95,6 +110,7 @@ static int setup(void **state)
 	assert_non_null(mail.store);
 	buf_free(&error);
 	verdict = HOOK_PASS;
+	refusal = NULL;
 	checks = dones = 0;
 	peer = -1;
 	return 0;
@@ -239,17 +255,24 @@ static void test_addresses_find_their_accounts(void **state)
 	}
 }
 
-static void test_a_detail_that_names_a_folder_goes_there(void **state)
+static void test_a_feature_chooses_mailbox_and_flags_or_discards(void **state)
 {
+	struct message m;
 	struct account *a;
 
 	(void)state;
 	account_open(mail.store, STR("demo"), true, &a);
 	assert_int_equal(mailbox_create(a, STR("lists"), 0, NULL), 0);
-	start("MAIL FROM:<>\r\nRCPT TO:<demo+lists>\r\nDATA\r\n" TEXT);
-	hear(4);
+	start("MAIL FROM:<>\r\nRCPT TO:<demo+lists>\r\nRCPT TO:<demo+nowhere>\r\nRCPT TO:<demo>\r\nDATA\r\n" TEXT);
+	hear(8);
+	assert_non_null(memmem(heard.data + heard.off, heard.len, "250 2.1.5 <demo+nowhere> discarded\r\n", 36));
+	assert_int_equal(checks, 2);
+	assert_int_equal(mailbox_next(mailbox_find(a, STR("lists")), 1, &m), 1);
+	assert_int_equal(m.flags, MESSAGE_SEEN);
 	assert_int_equal(mailbox_messages(mailbox_find(a, STR("lists"))), 1);
-	assert_int_equal(mailbox_messages(mailbox_find(a, STR("INBOX"))), 0);
+	assert_int_equal(mailbox_next(mailbox_find(a, STR("INBOX")), 1, &m), 1);
+	assert_int_equal(m.flags, 0);
+	assert_int_equal(mailbox_messages(mailbox_find(a, STR("INBOX"))), 1);
 }
 
 static void test_wrong_commands_name_the_problem(void **state)
@@ -349,6 +372,9 @@ static void test_features_may_accept_or_refuse(void **state)
 	verdict = HOOK_FAIL;
 	say("MAIL FROM:<a>\r\nRCPT TO:<demo>\r\nDATA\r\n" TEXT);
 	assert_non_null(strstr(hear(4), "354 Go ahead, end with CRLF . CRLF\r\n451 4.3.0 "));
+	refusal = "452 4.2.2 No";
+	say("MAIL FROM:<a>\r\nRCPT TO:<demo>\r\nDATA\r\n" TEXT);
+	assert_non_null(strstr(hear(4), "354 Go ahead, end with CRLF . CRLF\r\n452 4.2.2 No\r\n"));
 	assert_int_equal(mailbox_messages(inbox("demo")), 0);
 	assert_int_equal(dones, 0);
 }
@@ -433,7 +459,7 @@ int main(void)
 		T(test_delivers_behind_the_trace_fields),
 		T(test_one_reply_per_recipient_and_one_body),
 		T(test_addresses_find_their_accounts),
-		T(test_a_detail_that_names_a_folder_goes_there),
+		T(test_a_feature_chooses_mailbox_and_flags_or_discards),
 		T(test_wrong_commands_name_the_problem),
 		T(test_lhlo_again_forgets_the_transaction),
 		T(test_too_many_recipients),
