@@ -70,3 +70,17 @@ def test_the_client_may_cancel(stranger):
     stranger.send("*\r\n")
     assert stranger.until("a")[-1].startswith(b"a BAD")  # RFC 9051 6.2.2
     stranger.ok(f"AUTHENTICATE PLAIN {message('demo', 'demo secret')}")
+
+
+@pytest.mark.parametrize("initial", (True, False))
+@pytest.mark.parametrize("length, answer", ((5000, b"a NO "), (20000, b"a BAD "), (200000, b"a BAD ")))
+def test_an_overlong_response_is_refused(server, initial, length, answer):
+    with server.raw_imap() as wire:
+        wire.line()
+        if initial:
+            wire.send(f"a AUTHENTICATE PLAIN {'A' * length}\r\n")
+        else:
+            wire.send("a AUTHENTICATE PLAIN\r\n")
+            assert wire.line().rstrip() == b"+"
+            wire.send("A" * length + "\r\n")
+        assert wire.line().startswith(answer)

@@ -162,6 +162,18 @@ def test_passwords_pass_only_where_the_client_itself_speaks_tls(fresh, config):
         wire.ok("NOOP")
 
 
+def test_plaintext_yes_lets_passwords_pass_in_clear(fresh, config):
+    """From another machine; without the setting only over TLS, see above."""
+    if "PROXY_PROTOCOL" not in config:
+        return
+    listed(fresh, plaintext="yes")
+    fresh.start(by_log=True)
+    with with_header(fresh, V2) as wire:
+        greeting = wire.line()
+        assert b"LOGINDISABLED" not in greeting and (b"AUTH=PLAIN" in greeting) == ("SASL_PLAIN" in config)
+        wire.ok(f'LOGIN demo "{fresh.password}"')
+
+
 @pytest.mark.parametrize("settings, complaint", (
     ({"proxy_protocol_from": "192.0.2.0/33"}, "192.0.2.0/33 in proxy_protocol_from"),
     ({"proxy_protocol_from": "example.org"}, "example.org in proxy_protocol_from"),
