@@ -463,10 +463,15 @@ def test_each_mistake_with_files_is_explained_with_its_file(own):
     (folder / "reversed.pem").write_bytes((folder / "ca.pem").read_bytes() + (folder / "good.pem").read_bytes())
     (folder / "mixed.pem").write_bytes((folder / "good.pem").read_bytes() + (folder / "other.pem").read_bytes())
     (folder / "empty").write_text("")
+    (folder / "noise").write_bytes(bytes(range(256)) * 10)
+    (folder / "folder").mkdir()
     for cert, key, words in (
             ("missing.pem", "good.key", "missing.pem: No such file"),
             ("good.pem", "missing.key", "missing.key: No such file"),
             ("empty", "good.key", "empty: holds no certificate"),
+            ("noise", "good.key", "noise: holds no certificate"),
+            ("folder", "good.key", "folder: Is a directory"),
+            ("good.pem", "noise", "noise: holds no key"),
             ("good.pem", "empty", "empty: holds no key"),
             ("good.pem", "other.key", "other.key: the key does not belong to the certificate"),
             ("reversed.pem", "good.key", "belongs to certificate 2; put that one first"),
