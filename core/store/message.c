@@ -237,6 +237,8 @@ int mailbox_expunge(struct mailbox *m, const uint32_t *uids, uint32_t n, uint64_
 	if (changeable(m))
 		return -1;
 	store_begin(s);
+	if (s->removing)
+		s->removing(m, uids, n);
 	answer = expunge(m, uids, n);
 	store_end(s);
 	set_lsn(lsn_r, m->lsn);

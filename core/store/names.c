@@ -219,6 +219,8 @@ int mailbox_delete(struct account *a, struct str given, uint64_t *lsn_r)
 		return -1;
 	subscribed = mailbox_subscribed(m);
 	store_begin(s);
+	if (s->removing)
+		s->removing(m, NULL, 0);
 	/* A subscription outlives its mailbox (RFC 9051 6.3.7). */
 	if (!drop(m) || (subscribed && !mailbox_make(a, name_str(&n), 0,
 						MAILBOX_NONEXISTENT | MAILBOX_SUBSCRIBED)))

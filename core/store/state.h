@@ -202,6 +202,7 @@ struct store {
 	void (*on_failure)(void *arg, int error);
 	void *failure_arg;
 	const struct store_watch *watch;
+	void (*removing)(struct mailbox *from, const uint32_t *uids, uint32_t n);
 	uint64_t lsn_floor, epoch_floor; /* rebuild: used up to here by the checkpoint passed over */
 	bool loading; /* state comes from a checkpoint: its references are counted, its keys known */
 	int error;

@@ -355,6 +355,11 @@ static void write_end(struct store *s)
 	commit_flush(s);
 }
 
+void store_keep(struct store *s, void (*removing)(struct mailbox *from, const uint32_t *uids, uint32_t n))
+{
+	s->removing = removing;
+}
+
 void store_watch(struct store *s, const struct store_watch *w)
 {
 	s->watch = w;

@@ -241,6 +241,9 @@ struct store_watch {
 	/* Messages came into the account or left it (below 0).  What redo does is not told. */
 	void (*counted)(struct account *a, int64_t messages, int64_t bytes);
 };
+/* Called within the operation of mailbox_expunge() or mailbox_delete() (uids NULL: all of them), before
+ * anything goes, for a feature that copies what goes; not for a move.  One at most; NULL: nobody. */
+void store_keep(struct store *s, void (*removing)(struct mailbox *from, const uint32_t *uids, uint32_t n));
 /* One at most; w NULL: nobody. */
 void store_watch(struct store *s, const struct store_watch *w);
 /* Would the watch allow it?  0 / an errno. */

@@ -2,8 +2,6 @@
 #include "core/hooks.h"
 
 #include <mbedtls/sha256.h>
-#include <string.h>
-#include <time.h>
 
 #include "core/lib/date.h"
 #include "core/lib/log.h"
@@ -11,16 +9,11 @@
 #include "core/lmtp/command.h"
 #include "core/lmtp/delivery.h"
 #include "core/mime/header.h"
-#include "core/store/store.h"
+#include "core/store/days.h"
 
 #define SPACE_DAYS    1                    /* where each day began in the log */
 #define SPACE         (STORE_KV_DAILY | 1) /* what was delivered */
-#define DAY           86400u
 #define ID_MAX        900 /* a longer Message-ID is digested: keys of the store end at 1000 */
-#define DAYS_MAX      64
-#define DAYS_KEPT     (CONFIG_DEDUP_DAYS + 1) /* today is not a whole one */
-/* An appliance without a battery starts in 1970; its clock says nothing about age. */
-#define BELIEVABLE    1704067200u
 
 static uint64_t duplicates;
 static bool check_body;
@@ -39,13 +32,7 @@ struct original {
 	struct str body; /* SHA-256, or empty */
 };
 
-/* Days since 1970 on which the store was up, ascending, and the LSN at which each began. */
-static struct {
-	struct day {
-		uint64_t number, lsn;
-	} v[DAYS_MAX];
-	size_t n;
-} days;
+static struct store_days days;
 
 /* The Message-ID between its angle brackets, or what else stands there; empty if there is none. */
 static struct str message_id(struct str header)
@@ -191,86 +178,25 @@ static void dedup_done(struct delivery *d)
 
 /* ---- forgetting: whole days, by their place in the log ---- */
 
-static void load_days(struct store *s)
+static void forget(struct store *s)
 {
-	struct buf b = {0};
-	struct cursor c;
-	struct day d;
+	uint64_t before = store_days_look(s, SPACE_DAYS, &days, CONFIG_DEDUP_DAYS);
 
-	days.n = 0;
-	if (store_kv_get(s, SPACE_DAYS, STR("days"), &b, NULL) > 0) {
-		c = cursor_from(buf_str(&b));
-		while (days.n < DAYS_MAX && cursor_left(&c) >= 16) {
-			d.number = cursor_u64(&c);
-			d.lsn = cursor_u64(&c);
-			days.v[days.n++] = d;
-		}
-	}
-	buf_free(&b);
-}
-
-static void save_days(struct store *s)
-{
-	struct buf b = {0};
-
-	for (size_t i = 0; i < days.n; i++) {
-		buf_put64(&b, days.v[i].number);
-		buf_put64(&b, days.v[i].lsn);
-	}
-	if (b.failed || store_kv_put(s, SPACE_DAYS, STR("days"), buf_str(&b), NULL))
-		log_warning("duplicate suppression cannot note the day", NULL);
-	buf_free(&b);
-}
-
-/* Takes the first n days off the list. */
-static void drop_days(size_t n)
-{
-	days.n -= n;
-	memmove(days.v, days.v + n, days.n * sizeof(*days.v));
-}
-
-/* Days on which the store was up count, and not what the clock says has passed between them: one that
- * jumps costs a day at most, and what is remembered is so for CONFIG_DEDUP_DAYS whole ones at least. */
-static void expire(struct store *s)
-{
-	if (days.n > DAYS_KEPT)
-		drop_days(days.n - DAYS_KEPT);
-	store_kv_expire(s, SPACE, days.n == DAYS_KEPT ? days.v[0].lsn : 0, days.v[days.n - 1].lsn);
-}
-
-static void look_at_day(struct store *s)
-{
-	uint64_t clock = (uint64_t)time(NULL), today = clock / DAY, begin = store_last_lsn(s) + 1;
-	bool changed = false;
-
-	if (clock < BELIEVABLE)
-		return;
-	/* The clock was wrong then, or is now: what came on those days counts for this one. */
-	while (days.n && days.v[days.n - 1].number > today) {
-		begin = days.v[--days.n].lsn;
-		changed = true;
-	}
-	if (!days.n || days.v[days.n - 1].number != today) {
-		if (days.n == DAYS_MAX)
-			drop_days(1);
-		days.v[days.n++] = (struct day){today, begin};
-		changed = true;
-	}
-	expire(s);
-	if (changed)
-		save_days(s);
+	if (days.n)
+		store_kv_expire(s, SPACE, before, days.v[days.n - 1].lsn);
 }
 
 static int dedup_start(struct mail *m)
 {
-	load_days(m->store);
-	look_at_day(m->store);
+	if (store_days_load(m->store, SPACE_DAYS, &days))
+		return -1;
+	forget(m->store);
 	return 0;
 }
 
 static void dedup_tick(struct mail *m)
 {
-	look_at_day(m->store);
+	forget(m->store);
 }
 
 static void dedup_metrics(struct mail *m, struct buf *out)
@@ -403,6 +329,7 @@ static void dedup_stop(struct mail *m)
 {
 	(void)m;
 	buf_free(&now.key);
+	store_days_free(&days);
 }
 
 static const struct setting settings[] = {

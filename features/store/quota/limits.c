@@ -63,8 +63,12 @@ void quota_limits_parse(struct str words, uint64_t limit_r[QUOTA_RESOURCES])
 int quota_limits(struct mail *m, struct str user, uint64_t limit_r[QUOTA_RESOURCES])
 {
 	struct buf words = {0};
-	int rc = m->account_words ? m->account_words(m, user, &words) : 0;
+	int rc;
 
+	/* No user's: a feature keeps something there. */
+	if (user.len && user.p[0] == '/')
+		return 0;
+	rc = m->account_words ? m->account_words(m, user, &words) : 0;
 	limit_r[QUOTA_STORAGE] = quota_policy.storage_mb << 20;
 	limit_r[QUOTA_MESSAGE] = quota_policy.messages;
 	quota_limits_parse(buf_str(&words), limit_r);
