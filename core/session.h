@@ -27,12 +27,10 @@ struct mail {
 	uint64_t next_session;
 	/*
 	 * Does this user exist (accounts.cdb)?  1 yes; 0 no: 550; -1 could not look: 451.
-	 * `name` is in small letters, without subaddress.
+	 * `name` is in small letters, without subaddress.  Appends to words (NULL: not) those that
+	 * accounts.cdb has of the user, which are those of FLAGS (core/auth/user_value.h).
 	 */
-	int (*account_lookup)(struct mail *m, struct str name);
-	/* The same, and appends the words that accounts.cdb has of the user: those of FLAGS
-	 * (core/auth/user_value.h). */
-	int (*account_words)(struct mail *m, struct str name, struct buf *out);
+	int (*account_lookup)(struct mail *m, struct str name, struct buf *words);
 };
 
 struct session {

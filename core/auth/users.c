@@ -182,7 +182,7 @@ int accounts_words(struct accounts *a, struct str name, struct buf *out)
 	if (user_name_clean(name, &clean))
 		return errno == EINVAL ? 0 : -1;
 	rc = find_account(a, buf_str(&clean), &words);
-	if (rc == 1 && out && buf_addstr(out, words))
+	if (rc == 1 && out && words.len && buf_addstr(out, words))
 		rc = -1;
 	buf_free(&clean);
 	return rc;

@@ -190,6 +190,7 @@ static uint64_t deliver_slice(struct lmtp_session *s, size_t until)
 
 		sl.d.recipient = r->address;
 		sl.d.user = r->user;
+		sl.d.words = r->words;
 		sl.d.detail = r->detail;
 		sl.d.account = NULL;
 		sl.d.mailbox = NULL;

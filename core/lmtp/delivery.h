@@ -17,6 +17,7 @@ struct delivery {
 	struct str sender;        /* MAIL FROM, without <>; empty for bounces */
 	struct str recipient;     /* RCPT TO as given, without <> */
 	struct str user;          /* account */
+	struct str words;         /* what accounts.cdb has of the user (struct mail, account_lookup) */
 	struct str detail;        /* subaddress (RFC 5233), empty if none */
 	struct account *account;
 	struct mailbox *mailbox;  /* where it goes */

@@ -24,6 +24,7 @@ struct lmtp_rcpt { /* all in the transaction's arena */
 	struct str address; /* as given, without <> */
 	struct str user;    /* account */
 	struct str detail;
+	struct str words;   /* what accounts.cdb has of the user */
 	bool exempt;        /* from limits of the account (IGNOREQUOTA) */
 };
 

@@ -59,7 +59,8 @@ static void take_target(struct str target, struct parts *p)
 
 /* Accounts and aliases are named in small letters.  1 an account (*name_r in the arena), 2 an alias for
  * *name_r, 0 neither, -1. */
-static int look_up(struct lmtp_session *s, struct str name, bool may_be_account, struct str *name_r)
+static int look_up(struct lmtp_session *s, struct str name, bool may_be_account, struct str *name_r,
+	struct buf *words)
 {
 	struct mail *m = s->base.mail;
 	struct buf target = {0};
@@ -68,7 +69,7 @@ static int look_up(struct lmtp_session *s, struct str name, bool may_be_account,
 	*name_r = lower_case(&s->arena, name);
 	if (!name_r->p)
 		return -1;
-	rc = name.len && may_be_account ? m->account_lookup(m, *name_r) : 0;
+	rc = name.len && may_be_account ? m->account_lookup(m, *name_r, words) : 0;
 	FEATURE_EACH (f) {
 		if (rc || !f->lmtp_alias)
 			continue;
@@ -83,23 +84,22 @@ static int look_up(struct lmtp_session *s, struct str name, bool may_be_account,
 }
 
 /* local@domain, then local, then all of the domain.  As look_up(). */
-static int step(struct lmtp_session *s, const struct parts *p, struct str *name_r)
+static int step(struct lmtp_session *s, const struct parts *p, struct str *name_r, struct buf *words)
 {
 	struct buf name = {0};
 	int rc = 0;
 
+	if (!p->domain.len)
+		return look_up(s, p->local, true, name_r, words);
 	buf_addstr(&name, p->local);
 	buf_addc(&name, '@');
 	buf_addstr(&name, p->domain);
-	if (name.failed)
-		rc = -1;
-	if (!rc && p->domain.len)
-		rc = look_up(s, buf_str(&name), true, name_r);
+	rc = name.failed ? -1 : look_up(s, buf_str(&name), true, name_r, words);
 	if (!rc)
-		rc = look_up(s, p->local, true, name_r);
-	if (!rc && p->domain.len) {
+		rc = look_up(s, p->local, true, name_r, words);
+	if (!rc) {
 		buf_consume(&name, p->local.len);
-		rc = look_up(s, buf_str(&name), false, name_r);
+		rc = look_up(s, buf_str(&name), false, name_r, words);
 	}
 	buf_free(&name);
 	return rc;
@@ -116,7 +116,7 @@ static bool is_ours(struct mail *m, struct str domain)
 
 int lmtp_find_recipient(struct lmtp_session *s, const struct lmtp_path *path, struct lmtp_rcpt *r)
 {
-	struct buf local = {0};
+	struct buf local = {0}, words = {0};
 	struct parts p = {.domain = path->domain};
 	int rc = is_ours(s->base.mail, path->domain) ? 2 : 0;
 
@@ -127,12 +127,18 @@ int lmtp_find_recipient(struct lmtp_session *s, const struct lmtp_path *path, st
 	for (int i = 0; rc == 2; i++) {
 		if (i == ALIASES_MAX) {
 			log_warning("aliases lead round in circles", "address", log_str(path->address), NULL);
-			return 0;
+			rc = 0;
+			break;
 		}
-		rc = p.local.p ? step(s, &p, &r->user) : -1;
+		rc = p.local.p ? step(s, &p, &r->user, &words) : -1;
 		if (rc == 2)
 			take_target(r->user, &p);
 	}
 	r->detail = p.detail;
+	if (words.len) {
+		r->words = arena_str(&s->arena, buf_str(&words));
+		rc = r->words.p ? rc : -1;
+	}
+	buf_free(&words);
 	return rc;
 }

@@ -377,18 +377,11 @@ static const struct srv_child_ops mail_ops = {
 	.control = mail_control,
 };
 
-static int account_lookup(struct mail *m, struct str name)
+static int account_lookup(struct mail *m, struct str name, struct buf *words)
 {
 	struct mail_role *r = (struct mail_role *)((char *)m - offsetof(struct mail_role, mail));
 
-	return r->accounts ? accounts_find(r->accounts, name) : -1;
-}
-
-static int account_words(struct mail *m, struct str name, struct buf *out)
-{
-	struct mail_role *r = (struct mail_role *)((char *)m - offsetof(struct mail_role, mail));
-
-	return r->accounts ? accounts_words(r->accounts, name, out) : -1;
+	return r->accounts ? accounts_words(r->accounts, name, words) : -1;
 }
 
 void mail_role_init(struct mail_role *r, struct loop *l)
@@ -399,7 +392,6 @@ void mail_role_init(struct mail_role *r, struct loop *l)
 	r->mail.loop = l;
 	r->mail.hostname = srv_hostname();
 	r->mail.account_lookup = account_lookup;
-	r->mail.account_words = account_words;
 	r->expire.fire = expire;
 	r->tick.fire = tick;
 	r->drained.fire = drain_step;

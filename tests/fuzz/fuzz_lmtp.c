@@ -226,9 +226,10 @@ int mailbox_append(struct mailbox *m, const struct message_new *v, unsigned n, u
 
 /* ---- the conversation ---- */
 
-static int lookup(struct mail *m, struct str name)
+static int lookup(struct mail *m, struct str name, struct buf *words)
 {
 	(void)m;
+	(void)words;
 	must(name.len != 0);
 	return name.p[0] == 'n' ? 0 : name.p[0] == 'e' ? -1 : 1;
 }

@@ -181,9 +181,10 @@ int mailbox_append(struct mailbox *m, const struct message_new *v, unsigned n, u
 	return 0;
 }
 
-static int lookup(struct mail *m, struct str name)
+static int lookup(struct mail *m, struct str name, struct buf *words)
 {
 	(void)m;
+	(void)words;
 	(void)name;
 	return 1;
 }

@@ -74,9 +74,10 @@ void *feature_slot(const struct session *s, const struct feature *f)
 	return NULL;
 }
 
-static int lookup(struct mail *m, struct str name)
+static int lookup(struct mail *m, struct str name, struct buf *words)
 {
 	(void)m;
+	(void)words;
 	if (str_eq(name, STR("cannot")))
 		return -1;
 	return str_eq(name, STR("demo")) || str_eq(name, STR("other")) ||

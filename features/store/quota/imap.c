@@ -11,7 +11,7 @@
 /* 1 in *q_r, 0 there is no limit, -1. */
 static int find(struct imap_session *s, struct quota *q_r)
 {
-	return quota_find(s->base.mail, account_name(s->account), s->account, q_r);
+	return quota_find(s->base.mail, s->account, q_r);
 }
 
 static void add_resource(struct buf *out, const char **sep, const char *name, uint64_t used, uint64_t limit)

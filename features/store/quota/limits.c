@@ -60,30 +60,30 @@ void quota_limits_parse(struct str words, uint64_t limit_r[QUOTA_RESOURCES])
 	}
 }
 
-int quota_limits(struct mail *m, struct str user, uint64_t limit_r[QUOTA_RESOURCES])
+bool quota_limits(struct str words, uint64_t limit_r[QUOTA_RESOURCES])
 {
+	limit_r[QUOTA_STORAGE] = quota_policy.storage_mb << 20;
+	limit_r[QUOTA_MESSAGE] = quota_policy.messages;
+	quota_limits_parse(words, limit_r);
+	return limit_r[QUOTA_STORAGE] || limit_r[QUOTA_MESSAGE];
+}
+
+int quota_find(struct mail *m, struct account *a, struct quota *q_r)
+{
+	struct str user = account_name(a);
 	struct buf words = {0};
 	int rc;
 
+	*q_r = (struct quota){0};
 	/* No user's: a feature keeps something there. */
 	if (user.len && user.p[0] == '/')
 		return 0;
-	rc = m->account_words ? m->account_words(m, user, &words) : 0;
-	limit_r[QUOTA_STORAGE] = quota_policy.storage_mb << 20;
-	limit_r[QUOTA_MESSAGE] = quota_policy.messages;
-	quota_limits_parse(buf_str(&words), limit_r);
-	buf_free(&words);
-	return rc < 0 ? -1 : limit_r[QUOTA_STORAGE] || limit_r[QUOTA_MESSAGE];
-}
-
-int quota_find(struct mail *m, struct str user, struct account *a, struct quota *q_r)
-{
-	int rc;
-
-	*q_r = (struct quota){0};
-	rc = quota_limits(m, user, q_r->limit);
-	if (rc > 0 && a)
+	rc = m->account_lookup(m, user, &words);
+	if (rc >= 0)
+		rc = quota_limits(buf_str(&words), q_r->limit);
+	if (rc > 0)
 		quota_usage(a, q_r->used);
+	buf_free(&words);
 	return rc;
 }
 

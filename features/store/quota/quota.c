@@ -24,7 +24,7 @@ static int quota_check_store(struct mailbox *to, uint64_t messages, uint64_t byt
 	struct quota q;
 
 	/* A limit that cannot be looked up stops no user from keeping a draft. */
-	if (quota_find(mail, account_name(a), a, &q) <= 0 || quota_fits(&q, messages, bytes))
+	if (quota_find(mail, a, &q) <= 0 || quota_fits(&q, messages, bytes))
 		return 0;
 	refused++;
 	return EDQUOT;
@@ -44,37 +44,30 @@ static const char *over_reply(void)
 /* RFC 1870 6.1: the declared size is judged before the message is sent. */
 static const char *quota_rcpt(struct lmtp_session *s, const struct lmtp_rcpt *r)
 {
-	struct account *a = NULL;
-	struct quota q;
-	int rc;
+	struct account *a;
+	struct quota q = {0};
 
-	if (r->exempt)
+	if (r->exempt || !quota_limits(r->words, q.limit))
 		return NULL;
-	rc = quota_limits(mail, r->user, q.limit);
-	if (rc <= 0) /* what could not be looked up is looked up again at delivery */
-		return NULL;
-	if (account_open(s->base.mail->store, r->user, false, &a) < 0 ||
-		quota_find(mail, r->user, a, &q) <= 0 || quota_fits(&q, 1, s->tx.declared))
-		return NULL;
-	return over_reply();
+	if (account_open(s->base.mail->store, r->user, false, &a) > 0)
+		quota_usage(a, q.used);
+	return quota_fits(&q, 1, s->tx.declared) ? NULL : over_reply();
 }
 
 static enum hook_result quota_deliver(struct delivery *d)
 {
-	int rc;
+	bool limited;
 
 	before = (struct quota){0};
-	if (d->exempt)
-		return HOOK_PASS;
-	rc = quota_find(mail, d->user, d->account, &before);
-	if (rc < 0)
-		return HOOK_FAIL;
-	if (rc > 0 && !quota_fits(&before, 1, body_size(d->body))) {
-		d->refusal = over_reply();
-		return HOOK_FAIL;
-	}
+	limited = !d->exempt && quota_limits(d->words, before.limit);
 	d->exempt = true; /* the store need not ask again */
-	return HOOK_PASS;
+	if (!limited)
+		return HOOK_PASS;
+	quota_usage(d->account, before.used);
+	if (quota_fits(&before, 1, body_size(d->body)))
+		return HOOK_PASS;
+	d->refusal = over_reply();
+	return HOOK_FAIL;
 }
 
 static void quota_delivered(struct delivery *d)
@@ -136,7 +129,7 @@ static int quota_control(struct mail *m, struct str args, struct buf *out)
 		buf_adds(out, rc ? "usage: cannot look\n" : "usage: there is no mail of that user\n");
 		return -1;
 	}
-	if (quota_find(m, args, a, &q) < 0)
+	if (quota_find(m, a, &q) < 0)
 		log_warning("accounts.cdb cannot be read: limits are not known", NULL);
 	quota_usage(a, q.used);
 	add_resource(out, "bytes", q.used[QUOTA_STORAGE], q.limit[QUOTA_STORAGE]);

@@ -37,10 +37,10 @@ extern struct quota_policy quota_policy;
 
 /* Limits among the words that accounts.cdb has of a user: "storage=KIB,messages=N". */
 void quota_limits_parse(struct str words, uint64_t limit_r[QUOTA_RESOURCES]);
-/* A user's limits.  1 there is one, 0 there is none, -1 could not look. */
-int quota_limits(struct mail *m, struct str user, uint64_t limit_r[QUOTA_RESOURCES]);
-/* Limits and usage; a NULL: of an account that does not exist yet.  1, 0 without limits, -1. */
-int quota_find(struct mail *m, struct str user, struct account *a, struct quota *q_r);
+/* A user's limits, with these words.  Is there one? */
+bool quota_limits(struct str words, uint64_t limit_r[QUOTA_RESOURCES]);
+/* Limits and usage of an account.  1, 0 without limits, -1 could not look. */
+int quota_find(struct mail *m, struct account *a, struct quota *q_r);
 bool quota_fits(const struct quota *q, uint64_t messages, uint64_t bytes);
 /* Of the resource that is fullest. */
 unsigned quota_percent(const struct quota *q);
