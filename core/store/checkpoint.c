@@ -145,12 +145,13 @@ static struct checkpoint_job *freeze(struct store *s)
 	};
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->wake, NULL);
+	if (segments_unused(job))
+		goto free_job;
 	/* Backwards: the table says which index files there are. */
 	for (size_t i = PARTS; i--;)
 		if (parts[i]->freeze(job))
 			goto free_job;
-	if (!segments_unused(job))
-		return job;
+	return job;
 free_job:
 	job_free(&job, false);
 	errno = ENOMEM;

@@ -30,15 +30,19 @@ static int freeze_blob(void *arg, const struct blob *b)
 	return vec_push(&job->map.entries, e);
 }
 
-/* The bytes each segment is needed for, as of now. */
+/* The bytes each segment is needed for, as of now.  Those that may go once this checkpoint stands are not
+ * in the list: whatever it names and is not there has been lost. */
 static int freeze_segments(struct checkpoint_job *job)
 {
 	const struct store *s = job->s;
 	const struct segment *g;
+	size_t unused = 0;
 
 	for (size_t i = 0; i < s->segments.n; i++) {
 		g = s->segments.v[i];
-		if (vec_push(&job->map.segments, ((struct map_segment){g->first, g->live, g->blobs,
+		if (unused < job->unused.n && g == job->unused.v[unused])
+			unused++;
+		else if (vec_push(&job->map.segments, ((struct map_segment){g->first, g->live, g->blobs,
 					g->kept, g->stuck})))
 			return -1;
 	}
@@ -214,7 +218,8 @@ static int load_run(struct store *s, struct cursor *c, int dir, struct buf *erro
 	return checkpoint_unreadable(error, "map/", name);
 }
 
-static void load_segment(struct store *s, const struct map_segment *m)
+/* 0 / -1 ENOMEM. */
+static int load_segment(struct store *s, const struct map_segment *m)
 {
 	struct segment *g = segment_find(s, m->first);
 
@@ -223,11 +228,12 @@ static void load_segment(struct store *s, const struct map_segment *m)
 		g->blobs = m->blobs;
 		g->kept = m->kept;
 		g->stuck = m->stuck;
-	} else if (m->blobs) {
-		log_error("log segment missing", "first", log_num((int64_t)m->first), "messages",
-			log_num((int64_t)m->blobs), NULL);
-		s->damaged++;
+		return 0;
 	}
+	log_error("log segment missing", "first", log_num((int64_t)m->first), "messages",
+		log_num((int64_t)m->blobs), NULL);
+	s->damaged++;
+	return vec_push(&s->missing, m->first);
 }
 
 static int load_list(struct store *s, struct cursor *c, int dir, uint64_t number, struct buf *error)
@@ -247,9 +253,8 @@ static int load_list(struct store *s, struct cursor *c, int dir, uint64_t number
 	}
 	errno = EPROTO;
 	while (segments--) {
-		if (!map_segment_read(c, &s->key, &m))
+		if (!map_segment_read(c, &s->key, &m) || load_segment(s, &m))
 			return 0;
-		load_segment(s, &m);
 	}
 	return 1;
 }

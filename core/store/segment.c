@@ -157,6 +157,7 @@ void segment_free_all(struct store *s)
 		free(s->head);
 	}
 	s->head = NULL;
+	free(s->missing.v);
 	free(s->segments.v);
 	s->segments.v = NULL;
 	s->segments.n = s->segments.cap = 0;

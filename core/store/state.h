@@ -236,6 +236,10 @@ struct store {
 		struct segment **v; /* by first LSN */
 		size_t n, cap;
 	} segments;
+	struct {
+		uint64_t *v; /* first LSNs */
+		size_t n, cap;
+	} missing;       /* segments that the checkpoint names, and that are not there */
 	unsigned segments_open;
 	struct {
 		struct {

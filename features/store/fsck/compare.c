@@ -441,6 +441,18 @@ static struct store *look(struct fsck *f, struct loop *l, bool rebuild)
 	return s;
 }
 
+/* The log's reader cannot tell a lost segment from one that compaction removed; the checkpoint can. */
+static void note_missing(struct fsck *f, const struct store *state)
+{
+	char name[8 + SEGMENT_NAME_SIZE] = "log/";
+
+	for (size_t i = 0; i < state->missing.n; i++) {
+		f->complete = false;
+		segment_name(name + 4, state->missing.v[i]);
+		fsck_report(f, FSCK_MISSING, name, 0, "the checkpoint names it, and it is not there");
+	}
+}
+
 int fsck_compare(struct fsck *f)
 {
 	struct compare c = {.f = f};
@@ -450,8 +462,10 @@ int fsck_compare(struct fsck *f)
 	if (!l)
 		return -1;
 	c.state = look(f, l, false);
-	if (c.state)
+	if (c.state) {
+		note_missing(f, c.state);
 		c.log = look(f, l, true);
+	}
 	if (c.state && c.log) {
 		answer = fsck_large(f, c.state) || fsck_files(f, c.state) || compare_accounts(&c) ||
 			accounts_in_log(&c) || compare_keys(&c) ? -1 : 0;
