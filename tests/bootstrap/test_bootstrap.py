@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from harness.server import free_port
+from harness.ports import free_port
 from harness.tree import copy_of_sources
 
 USER = "postmistress"

@@ -11,14 +11,10 @@ import socket
 import subprocess
 import time
 
+from harness.ports import free_port
+
 START_SECONDS = 60
 ROLES = ("gate", "auth", "mail")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def binaries():

@@ -6,7 +6,8 @@ import socket
 import ssl
 import subprocess
 
-from harness.server import Server, Wire, free_port
+from harness.ports import free_port
+from harness.server import Server, Wire
 
 
 def openssl(*words, folder, stdin=None):

@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from harness.server import ROLES, Server, Wire, free_port, wait_gone
+from harness.ports import free_port
+from harness.server import ROLES, Server, Wire, wait_gone
 
 NUMBERS = itertools.count(1)
 

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from harness.server import ROLES, Wire, free_port
+from harness.ports import free_port
+from harness.server import ROLES, Wire
 from harness.tree import TOP
 
 UNITS = [TOP / "docs" / name for name in ("satchel.service", "satchel.socket", "satchel-lmtp.socket")]

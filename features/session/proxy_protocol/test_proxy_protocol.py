@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from harness.server import Server, Wire, free_port
+from harness.ports import free_port
+from harness.server import Server, Wire
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 V1 = b"PROXY TCP4 192.0.2.7 198.51.100.2 56324 143\r\n"
