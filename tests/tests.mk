@@ -86,12 +86,15 @@ export SATCHEL_ASAN = $(abspath $(O)/host/asan/satchel)
 export SATCHEL_TSAN = $(abspath $(O)/host/tsan/satchel)
 export SATCHEL_O = $(abspath $(O))
 export SATCHEL_CONFIG = $(abspath $(KCONFIG_CONFIG))
-pytest = tests/run-stage.sh $(1) env PYTHONPATH=tests $(PYTHON) -m pytest -q -p no:cacheprovider -p harness.fixtures $(if $(K),-k '$(K)') $(2)
+pytest = tests/run-stage.sh $(1) env PYTHONPATH=tests $(PYTHON) -m pytest -q -p no:cacheprovider -p harness.fixtures \
+	$(if $(K),-k '$(K)') $(2)
+# Files side by side, the tests of one file in their order; TEST_JOBS=0 for a look with a debugger.
+side-by-side = -n $(or $(TEST_JOBS),$(shell nproc)) --dist $(1)
 
 check-kconfig:
 	$(Q)$(call pytest,kconfig,tests/kconfig)
 check-arch: $(O)/satchel
-	$(Q)$(call pytest,arch,tests/arch)
+	$(Q)$(call pytest,arch,$(call side-by-side,loadfile) tests/arch)
 check-build: $(O)/satchel
 	$(Q)$(call pytest,build,tests/build)
 # What tests do to a running role from outside: make its system calls, take away the kernel's.
@@ -101,8 +104,12 @@ $(O)/tests/%: tests/sandbox/%.c
 	$(Q)mkdir -p $(@D); $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O1 $(WARN) -o $@ $<
 feature-py := $(sort $(wildcard features/*/*/test_*.py))
 check-protocol: $(O)/satchel $(O)/host/asan/satchel $(O)/host/tsan/satchel $(sandbox-tools)
-	$(Q)$(call pytest,protocol,tests/protocol $(feature-py))
-check-clients check-kill check-model check-power: check-%: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)$(call pytest,protocol,$(call side-by-side,loadfile) tests/protocol $(feature-py))
+check-clients: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)$(call pytest,clients,$(call side-by-side,loadfile) tests/clients)
+check-power: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)$(call pytest,power,$(call side-by-side,load) tests/power)
+check-kill check-model: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)
 check-matrix: $(O)/satchel
 	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)

@@ -181,7 +181,12 @@ static int open_identity(struct store *s, const char *dir, struct buf *error)
 	if (answer < 0)
 		return refuse(error, dir, "spool",
 			"written by a newer version of this program; not touched");
-	return answer ? 0 : refuse(error, dir, "spool", "damaged; satchel fsck --repair makes it anew");
+	if (!answer)
+		return refuse(error, dir, "spool", "damaged; satchel fsck --repair makes it anew");
+	/* Whoever wrote it may have been killed before its name was on the disk: no segment before that. */
+	if (!s->readonly && !log_used(s) && io_fsync(s->dirfd))
+		return refuse(error, dir, "spool", strerror(errno));
+	return 0;
 }
 
 static struct store *alloc_store(struct loop *l, const struct store_options *o)

@@ -39,7 +39,7 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char top[PATH_SIZE];
 static bool watching, cut, torn, fail_all;
-static unsigned long calls, fail_at, fail_step, cut_at, syncs;
+static unsigned long calls, fail_at, fail_step, cut_at, syncs, renames, kill_rename;
 static uint64_t disk, others;
 static int fail_error;
 static uint64_t scatter_seed;
@@ -220,7 +220,7 @@ static void forget(void)
 	entries = NULL;
 	files_n = entries_n = 0;
 	watching = cut = false;
-	fail_at = fail_step = cut_at = 0;
+	fail_at = fail_step = cut_at = kill_rename = 0;
 	disk = others = 0;
 	scatter_seed = 0;
 }
@@ -257,7 +257,7 @@ void io_fault_begin(const char *dir)
 	pthread_mutex_lock(&lock);
 	forget();
 	snprintf(top, sizeof(top), "%s", dir);
-	calls = syncs = 0;
+	calls = syncs = renames = 0;
 	watching = true;
 	take_all(dir);
 	pthread_mutex_unlock(&lock);
@@ -312,11 +312,18 @@ void io_fault_kill(unsigned long nth)
 	io_fault_cut(nth, false);
 }
 
+void io_fault_kill_renamed(unsigned long nth)
+{
+	pthread_mutex_lock(&lock);
+	kill_rename = nth;
+	pthread_mutex_unlock(&lock);
+}
+
 void io_fault_revive(void)
 {
 	pthread_mutex_lock(&lock);
 	cut = false;
-	cut_at = 0;
+	cut_at = kill_rename = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -330,6 +337,11 @@ void io_fault_scatter(uint64_t seed)
 unsigned long io_fault_calls(void)
 {
 	return calls;
+}
+
+unsigned long io_fault_renames(void)
+{
+	return renames;
 }
 
 unsigned long io_fault_syncs(void)
@@ -716,7 +728,11 @@ int io_fsync(int fd)
 
 int io_rename(int dirfd, const char *from, const char *to)
 {
-	return leave(enter() ? -1 : renameat(dirfd, from, dirfd, to));
+	int answer = enter() ? -1 : renameat(dirfd, from, dirfd, to);
+
+	if (!answer && ++renames == kill_rename)
+		cut_at = calls + 1;
+	return leave(answer);
 }
 
 int io_unlink(int dirfd, const char *name)

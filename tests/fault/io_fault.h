@@ -41,12 +41,16 @@ void io_fault_cut(unsigned long nth, bool torn);
 /* The process dies at the nth call from now: this one and all later ones fail, but what was written
  * stays as it is in the page cache, synced or not, until io_fault_revive() begins the next life. */
 void io_fault_kill(unsigned long nth);
+/* The same, when the nth rename has been done. */
+void io_fault_kill_renamed(unsigned long nth);
 void io_fault_revive(void);
 /* At the restore each sector (512 bytes) and each change of a name that was not synced is on the disk
  * or not, by chance.  0 = none. */
 void io_fault_scatter(uint64_t seed);
 unsigned long io_fault_calls(void);
 bool io_fault_is_cut(void);
+/* Number of renames that were done so far. */
+unsigned long io_fault_renames(void);
 /* Number of fdatasync() and fsync() calls so far. */
 unsigned long io_fault_syncs(void);
 /* Rewrites `dir` as the disk holds it, and watches no more. */

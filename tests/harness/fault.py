@@ -28,8 +28,8 @@ MODEL = ("tests/model/model.c", "tests/model/mailbox_model.c", "tests/model/comp
 
 
 def by(mutant):
-    """Who must notice: the model, cuts at random, failing calls, calls that fail again
-    and again, a full disk, or (None) cuts at every call."""
+    """Who must notice: the model, cuts at random, failing calls, calls that fail again and again, kills after
+    renames, a full disk, or (None) cuts at every call."""
     return next((line[3:] for line in mutant.read_text().splitlines() if line.startswith("by ")), None)
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from harness.server import Server, binaries, config_symbols
 
+LEFT_OUT = set()    # names of tests that need root, and there is none
+
 
 @pytest.fixture(scope="session")
 def config():
@@ -40,9 +42,21 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=config.needs_root)
 
 
+def pytest_sessionfinish(session):
+    """A process beside others tells the one that prints what it has left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = [item.nodeid for item in session.config.needs_root]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    LEFT_OUT.update(getattr(node, "workeroutput", {}).get("left_out", []))
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    for item in getattr(config, "needs_root", []):
-        terminalreporter.write_line(f"NOT RUN (needs root): {item.nodeid}")
+    LEFT_OUT.update(item.nodeid for item in getattr(config, "needs_root", []))
+    for name in sorted(LEFT_OUT):
+        terminalreporter.write_line(f"NOT RUN (needs root): {name}")
 
 
 def open_folder(binary):

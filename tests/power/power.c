@@ -19,6 +19,9 @@
  *   power random SEED COUNT     cuts lives of other seeds anywhere; what was not synced arrives or
  *                               does not, by chance; in some the process was killed before
  *
+ *   power renames               kills the process after each rename and cuts a little later, in the next
+ *                               life, which has believed what it found
+ *
  * Prints one line for a broken invariant, naming it, and exits 1.
  */
 #include <dirent.h>
@@ -625,14 +628,18 @@ static void cut(unsigned long n, bool torn, uint64_t scatter)
 	end();
 }
 
-/* The process is killed first; the next life goes on with what the page cache holds, and the power
+/* The process is killed first, at its call `first` or when as many renames have been done; the next life
+ * goes on with what the page cache holds, and the power
  * goes in that. */
-static void kill_and_cut(unsigned long first, unsigned long n, bool torn, uint64_t scatter)
+static void kill_and_cut(unsigned long first, bool renamed, unsigned long n, bool torn, uint64_t scatter)
 {
 	begin();
 	at = first;
-	what = "cut after a kill";
-	io_fault_kill(first);
+	what = renamed ? "cut after a kill after a rename" : "cut after a kill";
+	if (renamed)
+		io_fault_kill_renamed(first);
+	else
+		io_fault_kill(first);
 	lives();
 	io_fault_revive();
 	/* A batch that was written and not synced is still in the page cache: it may be there. */
@@ -808,16 +815,25 @@ static void at_random(unsigned first, unsigned count, unsigned long calls)
 		uint64_t scatter = chance(4) ? 1 + (uint64_t)chance(1u << 30) : 0;
 
 		if (i % 5 == 4)
-			kill_and_cut(n, 1 + chance(60), torn, scatter);
+			kill_and_cut(n, false, 1 + chance(60), torn, scatter);
 		else
 			cut(n, torn, scatter);
 	}
 	printf("ok: %u random cuts from seed %u\n", count, first);
 }
 
+/* What a rename has brought is not on the disk yet, and the next life believes it. */
+static void after_renames(unsigned long renames)
+{
+	for (unsigned long k = 1; k <= renames; k++)
+		for (unsigned long n = 2; n < 70; n += 12)
+			kill_and_cut(k, true, n, false, 0);
+	printf("ok: cut after a kill after each of %lu renames\n", renames);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long from, to, step, calls;
+	unsigned long from, to, step, calls, renames;
 
 	log_init("power", getenv("POWER_VERBOSE") ? LOG_LEVEL_DEBUG : 0, false);
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -825,6 +841,7 @@ int main(int argc, char **argv)
 	begin();
 	lives();
 	calls = io_fault_calls();
+	renames = io_fault_renames();
 	end();
 	if (argc == 4 && !strcmp(argv[1], "random")) {
 		at_random((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10), calls);
@@ -832,6 +849,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && !strcmp(argv[1], "full")) {
 		full_at_random((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10));
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "renames")) {
+		after_renames(renames);
 		return 0;
 	}
 	if (argc < 5) {

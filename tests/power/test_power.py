@@ -50,6 +50,11 @@ def test_a_full_disk_fails_no_store_and_gets_out_of_it_by_expunging(power):
     assert refused > 50 and given > 1000, text
 
 
+def test_a_kill_after_a_rename_and_a_cut_after_that_lose_nothing_acknowledged(power):
+    code, text = run(power, "renames")
+    assert code == 0, text
+
+
 def test_a_cut_anywhere_in_other_lives_on_an_unkind_disk_loses_nothing_acknowledged(power):
     print(f"SEED={SEED} POWER_RANDOM={RANDOM}")
     for done in range(0, RANDOM, 500):
@@ -65,6 +70,7 @@ def test_the_suite_notices_a_safety_that_is_gone(mutant, tmp_path):
         code, text = run(program, *{"model": (first, 6, 300), "random": ("random", 1000 * first, 200),
                                     "failing": ("fail", first, 0, 9),
                                     "again": ("every", first, 120, 9),
+                                    "renames": ("renames",),
                                     "full": ("full", 1000 * first, 20), None: ("cut", first, 0, 9)}[by(mutant)])
         if code:
             break
