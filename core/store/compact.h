@@ -29,7 +29,8 @@ void compact_consider(struct store *s);
 /* Carries all there is to carry, and waits.  0 / -1 + errno. */
 int compact_now(struct store *s);
 
-/* Segments that nothing needs once a checkpoint stands.  On the loop, before its list of segments: notes them.  0 / -1 ENOMEM. */
+/* Segments that nothing needs once a checkpoint stands.  On the loop, before its list of segments: notes
+ * them.  0 / -1 ENOMEM. */
 int segments_unused(struct checkpoint_job *job);
 /* In its thread, when it stands: removes them. */
 void segments_remove(struct checkpoint_job *job);
