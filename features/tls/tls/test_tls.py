@@ -325,6 +325,28 @@ def cpu_of(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def pss_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as text:
+        return next(int(line.split()[1]) for line in text if line.startswith("Pss:"))
+
+
+def test_an_idle_session_keeps_no_buffers_for_records(tls, config):
+    """33 KiB they would be; the library would keep a handshake of TLS 1.3 too. The first fill the reserve."""
+    if not tls or tls.binary != os.environ["SATCHEL"]:
+        return
+    gate = tls.role_pid("gate")
+    for version in versions(config):
+        held = [tls.imaps(tls.context(version=version)) for _ in range(60)]
+        before = pss_kib(gate)
+        held += [tls.imaps(tls.context(version=version)) for _ in range(100)]
+        for client in held:
+            client.select("INBOX")
+        more = pss_kib(gate) - before
+        for client in held:
+            client.logout()
+        assert more < 100 * 8, version
+
+
 def test_a_client_may_end_its_side_and_still_read(tls):
     """close_notify, then the answers to what was sent before it (RFC 8446 6.1)."""
     if not tls:
