@@ -178,3 +178,40 @@ def test_a_peer_that_vanishes_in_a_chunk_leaves_nothing(server, wire):
             w.send(b"BDAT %d LAST\r\n" % len(text) + text[:cut])
     assert wire.smtp("NOOP")[0] == 250
     assert count(server) == before
+
+
+def test_a_large_message_comes_whole_and_other_sizes_of_chunks_make_no_difference(server, wire):
+    """Large enough for a file of its own, which is synced before the replies."""
+    if not wire.on:
+        return
+    text = message("large", "".join(f"{i:070}\r\n" for i in range(40000))).encode()
+    for size in (300001, 65536, len(text)):
+        begin(wire, "demo", "other")
+        for at in range(0, len(text), size):
+            bdat(wire, text[at:at + size], last=at + size >= len(text))
+            if at + size < len(text):
+                assert wire.reply()[0] == 250
+        replies = [wire.reply() for _ in range(2)]
+        assert [code for code, _ in replies] == [250, 250]
+    for user in ("demo", "other"):
+        assert newest(server, user).endswith(text.split(b"\r\n\r\n", 1)[1])
+
+
+def test_a_conversation_that_is_cut_anywhere_delivers_all_of_a_message_or_nothing(server, wire):
+    if not wire.on:
+        return
+    text = b"Subject: cut anywhere\r\n\r\nbody\r\n"
+    talk = b"LHLO pc\r\nMAIL FROM:<a@b>\r\nRCPT TO:<other>\r\nBDAT 9\r\n" + text[:9] + \
+        b"BDAT %d LAST\r\n" % len(text[9:]) + text[9:]
+    before = count(server, "other")
+    for cut in range(len(talk)):
+        with server.raw_lmtp() as w:
+            w.send(talk[:cut])
+    assert count(server, "other") == before
+    for cut in range(0, len(talk), 7):
+        with server.raw_lmtp() as w:
+            assert w.reply()[0] == 220
+            w.send(talk[:cut])
+            w.send(talk[cut:])
+            assert [w.reply()[0] for _ in range(5)] == [250] * 5
+    assert newest(server, "other").endswith(b"Subject: cut anywhere\r\n\r\nbody\r\n")

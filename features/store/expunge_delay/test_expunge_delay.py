@@ -165,3 +165,30 @@ def test_what_is_kept_does_not_count_and_what_comes_back_must_fit(keeping, confi
     expunge(client, "1:2")
     client.logout()
     assert undelete(keeping, "demo").stdout.startswith("INBOX\t4\t")
+
+
+def test_the_spool_is_sound_and_can_be_rebuilt_from_its_log(keeping):
+    if not keeping.on:
+        return
+    for i in range(3):
+        keeping.deliver(message(f"sound {i}"))
+    client = keeping.imap()
+    expunge(client, "1:2")
+    client.logout()
+    keeping.control("checkpoint")
+    client = keeping.imap()
+    expunge(client, "1")
+    client.logout()
+    assert keeping.stop() == 0
+    if keeping.cli("--data", str(keeping.data), "fsck", check=False).returncode:
+        raise AssertionError(keeping.cli("--data", str(keeping.data), "fsck", "--explain", check=False).stdout)
+    for folder in ("idx", "kv", "map"):
+        for file in (keeping.data / folder).iterdir():
+            file.unlink()
+    (keeping.data / "checkpoint").unlink()
+    keeping.start()
+    assert re.fullmatch(r"INBOX\t3\t\d+\n", undelete(keeping, "demo").stdout)
+    assert undelete(keeping, "demo", "INBOX").stdout == "3 messages are back\n"
+    client = keeping.imap()
+    assert subjects(client) == ["sound 0", "sound 1", "sound 2"]
+    client.logout()
