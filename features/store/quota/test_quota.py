@@ -3,6 +3,7 @@
 
 import imaplib
 import pathlib
+import random
 import re
 import shutil
 import tempfile
@@ -346,3 +347,46 @@ def test_postfix_keeps_or_returns_what_does_not_fit(limited, over, status):
     finally:
         postfix.stop()
         shutil.rmtree(root)
+
+
+def one_operation(server, client, boxes, chance, step):
+    """Something that changes what an account holds; boxes are its mailboxes."""
+    box, other, kind = chance.choice(boxes), chance.choice(boxes), chance.randrange(8)
+    held = int(client.select(box)[1][0])
+    some = f"1:{chance.randint(1, held)}" if held else None
+    if kind == 0:
+        client.append(box, None, None, message(f"appended {step}", body(chance.randrange(9000))).encode())
+    elif kind == 1:
+        boxes.append(f"Box{step}")
+        client.create(boxes[-1])
+    elif kind == 2 and len(boxes) > 3:
+        client.close()
+        client.delete(boxes.pop(chance.randrange(1, len(boxes))))
+    elif kind == 3 and some:
+        client.copy(some, other)
+    elif kind == 4 and some and "MOVE" in client.capabilities:
+        client._simple_command("MOVE", some, other)
+    elif kind == 5 and some:
+        client.store(some, "+FLAGS", r"(\Deleted)")
+        client.expunge()
+    else:
+        server.deliver(message(f"delivered {step}", body(chance.randrange(5000))))
+
+
+@pytest.mark.parametrize("seed", (1, 2))
+def test_usage_stays_exact_over_chance_operations_and_ends(limited, seed):
+    if not limited.on:
+        return
+    limited.cli("--data", str(limited.data), "quota", "demo", "1G", "100000")
+    chance, boxes = random.Random(seed), ["INBOX"]
+    for step in range(60):
+        client = limited.imap()
+        one_operation(limited, client, boxes, chance, step)
+        client.logout()
+        if step % 10 == 3:
+            limited.kill_all()
+            limited.start()
+        elif step % 10 == 6:
+            limited.control("checkpoint")
+        elif step % 10 == 9:
+            check_exact(limited)
