@@ -145,6 +145,7 @@ int reserve_take(struct store *s)
 		set_flag(&r->starved, true);
 	} else if (answer) {
 		set_flag(&r->unable, true);
+		set_flag(&r->starved, false); /* or mail would be refused for ever */
 		log_warning("no disk reserve", "file", NAME, "error", strerror(errno), "remedy",
 			"keep more of the disk free; tried again at the next start", NULL);
 	}
@@ -188,7 +189,7 @@ uint64_t reserve_room(struct store *s)
 {
 	struct reserve *r = s->reserve;
 
-	return r ? sum(flag(&r->starved) ? 0 : space_free(s), held(r)) : UINT64_MAX;
+	return r ? sum(r->starving ? 0 : space_free(s), held(r)) : UINT64_MAX;
 }
 
 uint64_t reserve_kept(const struct store *s)
@@ -200,10 +201,10 @@ static bool is_short(struct store *s, uint64_t bytes)
 {
 	struct reserve *r = s->reserve;
 
-	if (!r || (!r->refusing && !flag(&r->starved)))
+	if (!r || (!r->refusing && !r->starving))
 		return r && reserve_room(s) < r->want + r->floor + bytes;
 	/* Once it was refused, mail waits until the file is whole: it is not refused and taken in turn. */
-	return flag(&r->starved) || (held(r) < r->want && !flag(&r->unable)) ||
+	return r->starving || (held(r) < r->want && !flag(&r->unable)) ||
 		reserve_room(s) < r->want + 2 * r->floor + bytes;
 }
 
@@ -291,6 +292,7 @@ void reserve_look(struct store *s)
 
 	if (!r || s->closing || (s->failed && !s->full))
 		return;
+	r->starving = flag(&r->starved);
 	now = reserve_refuses(s) || s->full;
 	if (now != r->refusing)
 		say(s, now);

@@ -30,6 +30,7 @@ struct reserve {
 	bool unable;          /* this file system cannot: atomic */
 	/* the loop's */
 	bool refusing;
+	bool starving;        /* starved, when it last looked: operations of one turn get one answer */
 	uint64_t space, checked; /* free bytes; when that was, 0 = never */
 	uint64_t reclaimed;
 	struct loop_timer timer;

@@ -148,6 +148,7 @@ static bool open_store(bool may_fail)
 		.checkpoint_interval = 1 + world_chance(5),
 		.body_budget = 64 << 20,
 		.segment_bytes = 128 << 10,
+		.reserve_bytes = 64 << 10,
 		.large_bytes = 64 << 10, /* an eighth of all bodies */
 		.keep_entries = world_chance(2) ? 3 : 0,
 		.cache_bytes = world_chance(3) ? 1 : 64 << 10, /* nearly always: forget all that may be */
@@ -523,6 +524,9 @@ static void change(void)
 	struct model_box *b;
 	unsigned which = world_chance(20);
 
+	/* After a call that failed for want of space mail is refused until the reserve is whole again. */
+	for (int turns = 0; turns < 200 && !store_failed(s) && store_admits(s, 1) == ENOSPC; turns++)
+		loop_turn(loop, 10);
 	if (i < 0 || store_failed(s))
 		return;
 	b = any_box(i);

@@ -719,9 +719,12 @@ static bool is_whole(void)
 /* What is known of the disk is up to 100 ms old, so it may take as long. */
 static void left_alone(void)
 {
-	for (int i = 0; i < 20 && io_fault_free() < SEGMENT && !store_admits(s, 1); i++)
-		loop_turn(loop, 10);
-	if (io_fault_free() < SEGMENT && !store_admits(s, 1) && !io_fault_is_cut())
+	uint64_t until = loop_now(loop) + 300;
+	bool full = true;
+
+	for (; loop_now(loop) < until && full && !store_admits(s, 1); loop_turn(loop, 10))
+		full = io_fault_free() < SEGMENT && !io_fault_is_cut();
+	if (loop_now(loop) >= until && full && !store_admits(s, 1))
 		broken("the-reserve-is-not-for-mail", "mail is taken though nothing else is left");
 }
 
