@@ -15,7 +15,6 @@
 #include "core/server/transport.h"
 
 #define FIRST_INHERITED 3 /* sd_listen_fds(3) */
-#define LISTENERS_MAX   48
 
 /* A setting that names listeners, and what they are for. */
 struct place {
@@ -31,7 +30,7 @@ static int add(struct srv_listeners *l, int fd, const struct place *place, struc
 		.encrypted = place->encrypted,
 		.name = strndup(name.p, name.len)};
 
-	if (one.name && l->n < LISTENERS_MAX && vec_push(l, one) == 0)
+	if (one.name && l->n < SRV_LISTENERS_MAX && vec_push(l, one) == 0)
 		return 0;
 	free(one.name);
 	close(fd);
@@ -191,7 +190,7 @@ static uint64_t inherited_count(void)
 	uint64_t for_pid, count;
 
 	if (!pid || !fds || str_u64(str_from(pid), UINT32_MAX, &for_pid) ||
-		str_u64(str_from(fds), LISTENERS_MAX, &count) || for_pid != (uint64_t)getpid())
+		str_u64(str_from(fds), SRV_LISTENERS_MAX, &count) || for_pid != (uint64_t)getpid())
 		return 0;
 	return count;
 }
@@ -232,6 +231,7 @@ static int listen_by_settings(struct srv_listeners *l, const struct srv_listener
 		if (listen_all(l, old, &place, error_r))
 			return -1;
 	}
+	srv_listen_check_backlog();
 	return 0;
 }
 

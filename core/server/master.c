@@ -597,6 +597,12 @@ static void add_roles(struct buf *out)
 	}
 }
 
+static void add_figures(struct buf *out)
+{
+	add_roles(out);
+	srv_listen_stat(&m.listeners, out);
+}
+
 static void forward(uint64_t id, struct str line)
 {
 	struct request *one = calloc(1, sizeof(*one));
@@ -629,7 +635,7 @@ static void serve_control(void *arg, uint64_t id, struct str line)
 		srv_control_answer(m.control, id, rc == 0, true, buf_str(&text));
 	} else {
 		if (str_eq(line, STR("stat")) && m.role[SRV_MAIL].ready) {
-			add_roles(&text);
+			add_figures(&text);
 			srv_control_answer(m.control, id, true, false, buf_str(&text));
 		}
 		forward(id, line);

@@ -72,6 +72,8 @@ struct srv_listener {
 	bool inherited;
 };
 
+#define SRV_LISTENERS_MAX 48
+
 struct srv_listeners {
 	struct srv_listener *v;
 	size_t n, cap;
@@ -83,6 +85,15 @@ struct srv_listeners {
 int srv_listen(struct srv_listeners *l, const struct srv_listeners *old, struct buf *error_r);
 /* Closes them and removes the unix sockets that `keep` (may be NULL) does not have. */
 void srv_listeners_close(struct srv_listeners *l, const struct srv_listeners *keep);
+
+/* ---- listen_stat.c ---- */
+
+/* Appends "name value" lines: the queue of each listener, its length, the connections that found it
+ * full, the kernel's counters for the whole host, and a hint if any were turned away.  What this
+ * kernel does not tell is left out. */
+void srv_listen_stat(const struct srv_listeners *l, struct buf *out);
+/* Says in the log if net.core.somaxconn cuts listen_backlog. */
+void srv_listen_check_backlog(void);
 
 /* ---- address.c ---- */
 

@@ -40,7 +40,7 @@ const struct setting srv_settings_table[] = {
 	{"listen_backlog", SETTING_NUMBER, TEXT(CONFIG_LISTEN_BACKLOG), 1, 65535,
 		&srv_settings.listen_backlog,
 		"How many connections may wait to be accepted, see listen(2); the kernel cuts it "
-		"to net.core.somaxconn.",
+		"to net.core.somaxconn, which the log then says.",
 		NULL},
 	{"plaintext", SETTING_BOOL, "no", 0, 0, &srv_settings.plaintext,
 		"Whether clients may send their password over a connection that is neither "
