@@ -39,7 +39,7 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char top[PATH_SIZE];
 static bool watching, cut, torn, fail_all;
-static unsigned long calls, fail_at, fail_step, cut_at, syncs, renames, kill_rename;
+static unsigned long calls, fail_at, fail_step, cut_at, syncs, renames, kill_rename, fail_rename;
 static uint64_t disk, others;
 static int fail_error;
 static uint64_t scatter_seed;
@@ -220,7 +220,7 @@ static void forget(void)
 	entries = NULL;
 	files_n = entries_n = 0;
 	watching = cut = false;
-	fail_at = fail_step = cut_at = kill_rename = 0;
+	fail_at = fail_step = cut_at = kill_rename = fail_rename = 0;
 	disk = others = 0;
 	scatter_seed = 0;
 }
@@ -310,6 +310,14 @@ void io_fault_cut(unsigned long nth, bool is_torn)
 void io_fault_kill(unsigned long nth)
 {
 	io_fault_cut(nth, false);
+}
+
+void io_fault_fail_renamed(unsigned long nth, int error)
+{
+	io_fault_fail(0, error);
+	pthread_mutex_lock(&lock);
+	fail_rename = nth;
+	pthread_mutex_unlock(&lock);
 }
 
 void io_fault_kill_renamed(unsigned long nth)
@@ -732,6 +740,8 @@ int io_rename(int dirfd, const char *from, const char *to)
 
 	if (!answer && ++renames == kill_rename)
 		cut_at = calls + 1;
+	if (!answer && renames == fail_rename)
+		fail_at = calls + 1;
 	return leave(answer);
 }
 

@@ -35,6 +35,8 @@ void io_fault_disk(uint64_t bytes);
 void io_fault_others(uint64_t bytes);
 /* Bytes of it that are free. */
 uint64_t io_fault_free(void);
+/* Fails the call after the nth rename: as a rule the sync that should make the name durable. */
+void io_fault_fail_renamed(unsigned long nth, int error);
 /* The power goes at the nth call from now.  torn: its bytes and the other unsynced ones of that file
  * reach the disk in part. */
 void io_fault_cut(unsigned long nth, bool torn);

@@ -20,7 +20,7 @@
  *                               does not, by chance; in some the process was killed before
  *
  *   power renames               kills the process after each rename and cuts a little later, in the next
- *                               life, which has believed what it found
+ *                               life, which has believed what it found; or fails the call after it
  *
  * Prints one line for a broken invariant, naming it, and exits 1.
  */
@@ -679,6 +679,24 @@ static void failing(unsigned long n, int error, bool all, bool cut_after)
 	end();
 }
 
+/* The call after a rename fails: what it named may be on the disk, or not. */
+static void failing_renamed(unsigned long n, int error, bool cut_after)
+{
+	begin();
+	at = n;
+	what = error == EIO ? "EIO after a rename" : "ENOSPC after a rename";
+	io_fault_fail_renamed(n, error);
+	for (int left = 50; left; left = left == 50 ? 40 : left == 40 ? 10 : 0)
+		life(left);
+	if (cut_after)
+		io_fault_restore();
+	else
+		io_fault_end();
+	what = "recovery after a call failed that came after a rename";
+	look(false, n);
+	end();
+}
+
 /* What a failure undid is gone, and its LSNs are given again: nothing is to be found by them. */
 static void forget_undone(void)
 {
@@ -828,10 +846,15 @@ static void at_random(unsigned first, unsigned count, unsigned long calls)
 /* What a rename has brought is not on the disk yet, and the next life believes it. */
 static void after_renames(unsigned long renames)
 {
+	for (unsigned long k = 1; k <= renames; k++) {
+		failing_renamed(k, EIO, false);
+		failing_renamed(k, EIO, true);
+		failing_renamed(k, ENOSPC, true);
+	}
 	for (unsigned long k = 1; k <= renames; k++)
-		for (unsigned long n = 2; n < 70; n += 12)
-			kill_and_cut(k, true, n, false, 0);
-	printf("ok: cut after a kill after each of %lu renames\n", renames);
+		for (unsigned long n = 1; n < 70; n += n < 12 ? 1 : 12)
+			kill_and_cut(k, true, n, false, n < 12 ? 1 + k * 64 + n : 0);
+	printf("ok: failures, and cuts after a kill, after each of %lu renames\n", renames);
 }
 
 int main(int argc, char **argv)
