@@ -16,6 +16,13 @@
 struct store;
 struct session;
 
+/* Who waits for figures; belongs to who asks, and must stay until done() is called. */
+struct mail_figures {
+	/* What `satchel stat` prints.  Runs on the loop. */
+	void (*done)(struct mail_figures *w, struct str lines);
+	struct mail_figures *next;
+};
+
 /* The surroundings of all sessions of one loop of the mail role. */
 struct mail {
 	struct loop *loop;
@@ -31,6 +38,8 @@ struct mail {
 	 * accounts.cdb has of the user, which are those of FLAGS (core/auth/user_value.h).
 	 */
 	int (*account_lookup)(struct mail *m, struct str name, struct buf *words);
+	/* Collects all figures, the master's among them, and calls w->done once, usually later. */
+	void (*figures)(struct mail *m, struct mail_figures *w);
 };
 
 struct session {

@@ -55,6 +55,16 @@ static int take_material(struct srv_child *c, struct cursor payload)
 	return c->ops->material(c, material);
 }
 
+static int take_figures(struct srv_child *c, struct cursor payload)
+{
+	struct str lines = cursor_str(&payload, IPC_PAYLOAD_MAX);
+
+	if (payload.failed || !cursor_done(&payload) || !c->ops->figures)
+		return -1;
+	c->ops->figures(c, lines);
+	return 0;
+}
+
 /* The master is trusted no more than it must be: its frames are checked like all others. */
 static int from_master(struct srv_child *c, uint16_t type, struct cursor payload, int fd)
 {
@@ -65,6 +75,8 @@ static int from_master(struct srv_child *c, uint16_t type, struct cursor payload
 		return -1;
 	if (type == SRV_MATERIAL)
 		return take_material(c, payload);
+	if (type == SRV_FIGURES)
+		return take_figures(c, payload);
 	if (type == SRV_CONTROL)
 		return take_control(c, payload);
 	if (type != SRV_DRAIN || !cursor_done(&payload))

@@ -137,6 +137,21 @@ static const char *reason(int error)
 	}
 }
 
+static void explain(struct str name, const char *key, struct buf *error_r)
+{
+	buf_addstr(error_r, name);
+	buf_addv(error_r, ": ", reason(errno), "; choose another with ", key, "\n", NULL);
+}
+
+int srv_listen_open(struct str name, const char *key, struct buf *error_r)
+{
+	int fd = open_listener(name);
+
+	if (fd < 0)
+		explain(name, key, error_r);
+	return fd;
+}
+
 static int listen_all(struct srv_listeners *l, const struct srv_listeners *old,
 	const struct place *place, struct buf *error_r)
 {
@@ -153,8 +168,7 @@ static int listen_all(struct srv_listeners *l, const struct srv_listeners *old,
 			listen(fd, (int)srv_settings.listen_backlog);
 		if (fd >= 0 && add(l, fd, place, name) == 0)
 			continue;
-		buf_addstr(error_r, name);
-		buf_addv(error_r, ": ", reason(errno), "; choose another with ", place->key, "\n", NULL);
+		explain(name, place->key, error_r);
 		return -1;
 	}
 	return 0;

@@ -118,7 +118,7 @@ static void add_line(struct buf *out, const char *name, const struct srv_listene
 
 	buf_addv(out, name, "{service=\"", service, l->encrypted ? "s" : "", "\",listener=\"", NULL);
 	for (const char *p = l->name; *p; p++)
-		buf_addc(out, *p == '"' || *p == '\\' || (unsigned char)*p <= ' ' ? '?' : *p);
+		buf_addc(out, *p == '"' || *p == '\\' || *p <= ' ' || *p > '~' ? '?' : *p);
 	buf_adds(out, "\"} ");
 	buf_addu(out, value);
 	buf_addc(out, '\n');

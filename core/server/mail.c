@@ -241,6 +241,39 @@ static void add_stat(struct mail *m, struct buf *out)
 	}
 }
 
+static struct mail_role *of_mail(struct mail *m)
+{
+	return (struct mail_role *)((char *)m - offsetof(struct mail_role, mail));
+}
+
+static void take_figures(struct srv_child *child, struct str lines)
+{
+	struct mail_role *r = (struct mail_role *)child;
+	struct mail_figures *w = r->asking, *next;
+	struct buf all = {0};
+
+	r->asking = NULL;
+	buf_addstr(&all, lines);
+	add_stat(&r->mail, &all);
+	for (; w; w = next) {
+		next = w->next;
+		w->done(w, buf_str(&all));
+	}
+	buf_free(&all);
+}
+
+/* One answer is for all who wait. */
+static void ask_figures(struct mail *m, struct mail_figures *w)
+{
+	struct mail_role *r = of_mail(m);
+	const struct buf nothing = {0};
+
+	w->next = r->asking;
+	r->asking = w;
+	if (!w->next && srv_child_send(&r->child, SRV_MASTER, SRV_FIGURES_ASK, &nothing, -1))
+		take_figures(&r->child, STR(""));
+}
+
 /* A request that is answered when the checkpoint is there. */
 struct checkpoint_request {
 	struct store_waiter w;
@@ -374,12 +407,13 @@ static const struct srv_child_ops mail_ops = {
 	.message = mail_message,
 	.peer_down = mail_peer_down,
 	.drain = mail_drain,
+	.figures = take_figures,
 	.control = mail_control,
 };
 
 static int account_lookup(struct mail *m, struct str name, struct buf *words)
 {
-	struct mail_role *r = (struct mail_role *)((char *)m - offsetof(struct mail_role, mail));
+	struct mail_role *r = of_mail(m);
 
 	return r->accounts ? accounts_words(r->accounts, name, words) : -1;
 }
@@ -392,6 +426,7 @@ void mail_role_init(struct mail_role *r, struct loop *l)
 	r->mail.loop = l;
 	r->mail.hostname = srv_hostname();
 	r->mail.account_lookup = account_lookup;
+	r->mail.figures = ask_figures;
 	r->expire.fire = expire;
 	r->tick.fire = tick;
 	r->drained.fire = drain_step;

@@ -15,6 +15,7 @@ struct mail_role {
 	struct mail mail;
 	struct accounts *accounts;
 	struct grants grants;
+	struct mail_figures *asking; /* for figures */
 	struct loop_timer expire, tick, drained;
 	uint64_t drain_until;
 	int status; /* of the process when the loop has ended */

@@ -372,6 +372,34 @@ static int take_retired(struct role *r)
 	return 0;
 }
 
+static void add_roles(struct buf *out)
+{
+	for (int i = SRV_GATE; i < SRV_ROLES; i++) {
+		buf_addv(out, srv_role_names[i], "_pid ", log_num(m.role[i].pid), "\n", NULL);
+		buf_addv(out, srv_role_names[i], "_restarts ", log_num(m.role[i].restarts), "\n", NULL);
+	}
+}
+
+static void add_figures(struct buf *out)
+{
+	add_roles(out);
+	srv_listen_stat(&m.listeners, out);
+}
+
+static int give_figures(struct role *r)
+{
+	struct buf lines = {0}, frame = {0};
+
+	if (r->role != SRV_MAIL)
+		return -1;
+	add_figures(&lines);
+	buf_putstr(&frame, buf_str(&lines));
+	tell(r, SRV_FIGURES, buf_str(&frame), -1);
+	buf_free(&lines);
+	buf_free(&frame);
+	return 0;
+}
+
 static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, int fd)
 {
 	struct role *r = of_ipc(ipc);
@@ -383,6 +411,8 @@ static void role_message(struct ipc *ipc, uint16_t type, struct cursor payload, 
 		rc = take_ready(r, payload);
 	else if (type == SRV_RETIRED && cursor_done(&payload))
 		rc = take_retired(r);
+	else if (type == SRV_FIGURES_ASK && cursor_done(&payload))
+		rc = give_figures(r);
 	else if (type == SRV_CONTROL_REPLY)
 		rc = take_reply(r, payload);
 	if (rc) {
@@ -588,20 +618,6 @@ static void reload_by_signal(void)
 }
 
 /* ---- control requests ---- */
-
-static void add_roles(struct buf *out)
-{
-	for (int i = SRV_GATE; i < SRV_ROLES; i++) {
-		buf_addv(out, srv_role_names[i], "_pid ", log_num(m.role[i].pid), "\n", NULL);
-		buf_addv(out, srv_role_names[i], "_restarts ", log_num(m.role[i].restarts), "\n", NULL);
-	}
-}
-
-static void add_figures(struct buf *out)
-{
-	add_roles(out);
-	srv_listen_stat(&m.listeners, out);
-}
 
 static void forward(uint64_t id, struct str line)
 {

@@ -22,10 +22,12 @@ enum srv_message {
 	SRV_DRAIN,         /* finish: no new work, end sessions at a command boundary, exit 0 */
 	SRV_CONTROL,       /* u64 request, str command line (`who`, `kick 12`) -> mail */
 	SRV_MATERIAL,      /* str keys and certificates (core/server/transport.h) -> gate */
+	SRV_FIGURES,       /* str "name value" lines, the answer to SRV_FIGURES_ASK -> mail */
 	/* child -> master */
 	SRV_READY,         /* str layers of the sandbox that are missing; initialised */
 	SRV_RETIRED,       /* gate: drained, but for sessions that it relays; another may start */
 	SRV_CONTROL_REPLY, /* u64 request, u8 status (0 ok, 1 error), u8 last, str text */
+	SRV_FIGURES_ASK,   /* mail: for the figures of roles and listeners */
 
 	/* gate -> auth */
 	SRV_AUTH_START = 32, /* u64 connection, u8 service, u8 flags, str peer, str tls ("TLSv1.3 ..."),

@@ -83,6 +83,9 @@ struct srv_listeners {
  * LISTEN_FDS (sd_listen_fds(3)) takes the place of the settings.  -1: error_r has one line for the
  * admin and l is empty. */
 int srv_listen(struct srv_listeners *l, const struct srv_listeners *old, struct buf *error_r);
+/* One listener of a feature's own, at a word such as imap_listen has.  -1: error_r has a line that
+ * names the setting `key`. */
+int srv_listen_open(struct str name, const char *key, struct buf *error_r);
 /* Closes them and removes the unix sockets that `keep` (may be NULL) does not have. */
 void srv_listeners_close(struct srv_listeners *l, const struct srv_listeners *keep);
 
@@ -150,6 +153,8 @@ struct srv_child_ops {
 	void (*drain)(struct srv_child *c);
 	/* Keys and certificates.  0 / -1: it cannot work with them.  NULL: not for this role. */
 	int (*material)(struct srv_child *c, struct str material);
+	/* The master's lines for `satchel stat`, asked for with SRV_FIGURES_ASK.  NULL: not for this role. */
+	void (*figures)(struct srv_child *c, struct str lines);
 	/* NULL: requests are refused.  Answer with srv_control_reply(). */
 	void (*control)(struct srv_child *c, uint64_t request, struct str line);
 };
