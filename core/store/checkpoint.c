@@ -21,7 +21,7 @@
 #define PARTS CHECKPOINT_PARTS
 static const struct checkpoint_part *const *const parts = checkpoint_parts;
 #define HEAD_ROOM (64 * 1024) /* for what is small or in all of them */
-#define REDO_PER_MS 500 /* records that a start redoes in a millisecond, about */
+#define REDO_RATE 500000 /* records that a start redoes in a second, until this machine has shown its own */
 
 /* ---- the thread ---- */
 
@@ -142,6 +142,8 @@ static struct checkpoint_job *freeze(struct store *s)
 		.messages = s->messages,
 		.accounts = s->account_count,
 		.mailboxes = s->mailbox_count,
+		.redo_rate = s->redo_rate,
+		.redo_rest_us = s->redo_rest_us,
 	};
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->wake, NULL);
@@ -382,7 +384,8 @@ void checkpoint_stop(struct store *s)
 
 void checkpoint_stat(const struct store *s, struct buf *out)
 {
-	uint64_t now = (uint64_t)time(NULL);
+	uint64_t now = (uint64_t)time(NULL), records = store_last_lsn(s) - s->checkpoint_lsn;
+	uint64_t rate = s->redo_rate ? s->redo_rate : REDO_RATE;
 
 	stat_line(out, "checkpoint_lsn", s->checkpoint_lsn);
 	stat_line(out, "checkpoint_time", s->checkpoint_time);
@@ -396,9 +399,11 @@ void checkpoint_stat(const struct store *s, struct buf *out)
 	stat_line(out, "checkpoint_finish_us", s->checkpoints.finish_us);
 	stat_line(out, "checkpoint_dirty_bytes", s->checkpoints.dirty);
 	stat_line(out, "dirty_bytes", dirty_bytes(s));
-	stat_line(out, "redo_records", store_last_lsn(s) - s->checkpoint_lsn);
+	stat_line(out, "redo_records", records);
 	stat_line(out, "redo_log_bytes", s->log_since);
-	stat_line(out, "redo_ms", (store_last_lsn(s) - s->checkpoint_lsn) / REDO_PER_MS);
+	stat_line(out, "redo_rate", rate);
+	stat_line(out, "redo_rate_measured", s->redo_rate != 0);
+	stat_line(out, "redo_ms", s->redo_rest_us / 1000 + records * 1000 / rate);
 }
 
 int store_checkpoint(struct store *s)

@@ -26,6 +26,7 @@ struct checkpoint_head {
 	uint32_t map_crc;
 	uint64_t messages;      /* in all mailboxes */
 	uint64_t accounts, mailboxes;
+	uint32_t redo_rate, redo_rest_us; /* as in struct store */
 	/* Generations of key-value, newest first. */
 	uint32_t generations;
 	struct {

@@ -80,6 +80,8 @@ void checkpoint_head_write(struct buf *out, const struct format_key *k, const st
 	}
 	buf_put64(out, h->accounts);
 	buf_put64(out, h->mailboxes);
+	buf_put32(out, h->redo_rate);
+	buf_put32(out, h->redo_rest_us);
 	checkpoint_end(out, at, CHECKPOINT_SIZE, k);
 }
 
@@ -109,6 +111,8 @@ int checkpoint_head_read(struct str in, const struct format_key *k, struct check
 	cursor_skip(&c, (GENERATIONS_MAX - h_r->generations) * 10);
 	h_r->accounts = cursor_u64(&c);
 	h_r->mailboxes = cursor_u64(&c);
+	h_r->redo_rate = cursor_u32(&c);
+	h_r->redo_rest_us = cursor_u32(&c);
 	return answer;
 }
 

@@ -84,6 +84,8 @@ static int load_files(struct store *s, const struct checkpoint_head *h, struct b
 	s->checkpoint_lsn = h->lsn;
 	s->checkpoint_files = h->files;
 	s->checkpoint_time = h->time;
+	s->redo_rate = h->redo_rate;
+	s->redo_rest_us = h->redo_rest_us;
 	s->epoch = h->epoch;
 	if (s->uidvalidity_last < h->uidvalidity_last)
 		s->uidvalidity_last = h->uidvalidity_last;

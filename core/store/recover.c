@@ -23,6 +23,7 @@
 
 #define SALVAGE_MAX ((uint64_t)64 << 20) /* bytes of one batch looked at when its header is damaged */
 #define PROGRESS_US 1000000
+#define MEASURED    5000 /* fewer records than this tell more of the files that are opened than of redo */
 
 struct redo {
 	struct store *s;
@@ -35,6 +36,7 @@ struct redo {
 	uint64_t last_at, last_end; /* and where it stands */
 	struct batch_header last;
 	uint64_t records, epoch;
+	uint64_t last_us;       /* when a batch was taken last */
 	int pass;               /* of a rebuild */
 	bool removed;           /* stopped: compaction removed segments, so there was a checkpoint */
 };
@@ -214,11 +216,12 @@ static size_t first_to_redo(const struct store *s)
 }
 
 /* Every second, how far it is; a start that takes less says nothing. */
-static void progress(const struct redo *r, const struct segment *g, uint64_t at)
+static void progress(struct redo *r, const struct segment *g, uint64_t at)
 {
 	struct store *s = r->s;
 	uint64_t now = store_clock_us(), todo = 0, done = at;
 
+	r->last_us = now;
 	if (now < s->progress_due)
 		return;
 	s->progress_due = now + PROGRESS_US;
@@ -623,9 +626,22 @@ static int end_instead(struct store *s, struct buf *error)
 	return 0;
 }
 
+/* What grows with the records, and what does not: looking for more behind the last one, mostly. */
+static void measure(struct store *s, const struct redo *r, uint64_t began)
+{
+	uint64_t took = r->last_us > began ? r->last_us - began : 1;
+	uint64_t rate = r->records * 1000000 / took, rest = store_clock_us() - began - took;
+
+	if (s->rebuild || r->records < MEASURED)
+		return;
+	s->redo_rate = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+	s->redo_rest_us = rest < UINT32_MAX ? (uint32_t)rest : UINT32_MAX;
+}
+
 int recover(struct store *s, struct buf *error)
 {
 	struct redo r = {.s = s, .error = error};
+	uint64_t began;
 	size_t from;
 	bool instead;
 	int good;
@@ -642,6 +658,7 @@ int recover(struct store *s, struct buf *error)
 		return -1;
 	r.epoch = s->epoch;
 	from = first_to_redo(s);
+	began = store_clock_us();
 	if (redo(&r, from) && redo_instead(&r, &instead))
 		return -1;
 	good = r.last_segment ? is_whole(&r) : 1;
@@ -667,6 +684,8 @@ int recover(struct store *s, struct buf *error)
 		return -1;
 	segment_close_all(s);
 	blob_sweep(s);
+	if (!instead)
+		measure(s, &r, began);
 	s->redoing = false;
 	s->unclean = !r.clean || r.records > 1; /* besides the end mark */
 	s->sweep = instead || s->rebuild || s->unclean;

@@ -277,6 +277,9 @@ struct store {
 	unsigned pooled;
 
 	/* checkpoint */
+	/* As measured at the last start that redid many: records in a second (0: never), and the time
+	 * that does not grow with them. */
+	uint32_t redo_rate, redo_rest_us;
 	uint64_t checkpoint_lsn, checkpoint_files, checkpoint_interval, checkpoint_time, log_since;
 	struct {
 		char (*v)[48];
