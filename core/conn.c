@@ -444,6 +444,11 @@ void conn_abort(struct conn *c)
 	loop_idle_add(c->loop, &c->flush);
 }
 
+size_t conn_bytes(const struct conn *c)
+{
+	return c->in.cap + c->out.cap + c->holds.cap * sizeof(*c->holds.v);
+}
+
 void conn_free(struct conn *c)
 {
 	buf_clear(&c->in);

@@ -79,6 +79,8 @@ void conn_pause(struct conn *c, bool on);
 void conn_close(struct conn *c);
 /* Close at once; closed() is still called, from the loop. */
 void conn_abort(struct conn *c);
+/* What it has allocated at this moment. */
+size_t conn_bytes(const struct conn *c);
 /* Frees buffers; call in closed(). */
 void conn_free(struct conn *c);
 

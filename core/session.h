@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/lib/buf.h"
@@ -58,6 +59,9 @@ struct session {
 	/* The protocol's: ends the session at a command boundary with a last word (IMAP BYE, LMTP 421);
 	 * why is printed to the client. */
 	void (*end)(struct session *s, const char *why);
+	/* The protocol's: bytes that it has allocated for the session at this moment, its struct included;
+	 * NULL: it does not say. */
+	size_t (*bytes)(const struct session *s);
 	void *slots;               /* memory of the features, see feature_slot() */
 	bool told;                 /* observers have heard of it (on_login) */
 };
@@ -71,6 +75,9 @@ void session_finish(struct session *s);
 /* The log's last line about a session, before session_finish(); bytes as the client sent and got them,
  * without TLS.  docs/users.md promises its form. */
 void session_log_end(const struct session *s, uint64_t received, uint64_t sent);
+/* Lines for `satchel stat`: how many sessions there are and the bytes allocated for them, by state and
+ * encryption.  What sessions share (accounts, indexes) and message bodies are counted elsewhere. */
+void session_stat(const struct mail *m, struct buf *out);
 /* These set the field and tell the features' observers; observers hear of a session from its login
  * on.  user.p NULL: there is no account (LMTP without a login).  0 / -1 ENOMEM (nothing set). */
 int session_login(struct session *s, struct str user, const char *mechanism);

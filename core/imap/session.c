@@ -397,6 +397,14 @@ static void on_closed(struct conn *c)
 	free_session(of_conn(c));
 }
 
+static size_t bytes(const struct session *base)
+{
+	const struct imap_session *s = (const struct imap_session *)base;
+
+	return sizeof(struct whole) + conn_bytes(&s->conn) + arena_bytes(&s->arena) + view_bytes(s->view) +
+		s->saved_count * sizeof(*s->saved) + s->input->head.cap;
+}
+
 /* ---- start ---- */
 
 static void greet(struct imap_session *s, struct str tag)
@@ -439,6 +447,7 @@ int imap_session_start(struct mail *m, int fd, struct str tag, struct str accoun
 	s->arena.max = ARENA_MAX;
 	s->wake.run = on_wake;
 	s->base.end = on_end;
+	s->base.bytes = bytes;
 	if (session_init(&s->base, m, "imap", peer, tls))
 		goto free_whole;
 	s->conn.in_max = 4096;

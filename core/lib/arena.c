@@ -40,6 +40,15 @@ static struct arena_block *add_block(struct arena *a, size_t n)
 	return b;
 }
 
+size_t arena_bytes(const struct arena *a)
+{
+	size_t bytes = 0;
+
+	for (const struct arena_block *b = a->head; b; b = b->next)
+		bytes += sizeof(*b) + b->size;
+	return bytes;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
 	struct arena_block *b = a->head;

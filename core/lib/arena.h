@@ -29,6 +29,8 @@ void *arena_array(struct arena *a, size_t n, size_t size);
 char *arena_strdup(struct arena *a, struct str s);
 /* A copy as str (also zero-terminated); .p NULL when out of memory. */
 struct str arena_str(struct arena *a, struct str s);
+/* What it has allocated. */
+size_t arena_bytes(const struct arena *a);
 /* Frees all, keeps one small block for the next command. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);

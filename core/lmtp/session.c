@@ -261,6 +261,13 @@ static void end(struct session *base, const char *why)
 }
 
 /* Mail admits nobody without a grant, so it is mail that tells who had one. */
+static size_t bytes(const struct session *base)
+{
+	const struct lmtp_session *s = (const struct lmtp_session *)base;
+
+	return sizeof(*s) + conn_bytes(&s->conn) + arena_bytes(&s->arena) + s->lhlo.cap;
+}
+
 static int welcome(struct lmtp_session *s, const struct lmtp_login *login)
 {
 	size_t n = strlen(login->mechanism);
@@ -285,6 +292,7 @@ int lmtp_session_start(struct mail *m, int fd, struct str lhlo, const struct lmt
 	if (buf_addstr(&s->lhlo, lhlo) || session_init(&s->base, m, "lmtp", peer, tls))
 		goto free_session;
 	s->base.end = end;
+	s->base.bytes = bytes;
 	s->base.state = "idle";
 	s->work.run = on_work;
 	s->conn.in_max = IN_MAX;

@@ -234,6 +234,7 @@ static void add_stat(struct mail *m, struct buf *out)
 	buf_adds(out, "sessions ");
 	buf_addu(out, m->session_count);
 	buf_addc(out, '\n');
+	session_stat(m, out);
 	store_stat(m->store, out);
 	FEATURE_EACH (f) {
 		if (f->metrics)

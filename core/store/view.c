@@ -105,6 +105,14 @@ struct view *view_open(struct mailbox *m, bool take_recent)
 	return v;
 }
 
+size_t view_bytes(const struct view *v)
+{
+	if (!v)
+		return 0;
+	return sizeof(*v) + v->dead.cap * sizeof(*v->dead.v) + v->forgotten.cap * sizeof(*v->forgotten.v) +
+		v->recent.cap * sizeof(*v->recent.v);
+}
+
 void view_close(struct view **at)
 {
 	struct view *v = *at, **p;

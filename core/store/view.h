@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/store/store.h"
@@ -20,6 +21,8 @@ struct view;
  * (SELECT; not EXAMINE; RFC 3501 2.3.2).  NULL + ENOMEM, or an index that cannot be read. */
 struct view *view_open(struct mailbox *m, bool take_recent);
 void view_close(struct view **v);
+/* What it has allocated; 0 for none. */
+size_t view_bytes(const struct view *v);
 struct mailbox *view_mailbox(const struct view *v);
 /* False once the mailbox was deleted under us. */
 bool view_alive(const struct view *v);
