@@ -5,6 +5,7 @@ import http.client
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
@@ -12,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.client import message
+from harness.disk import figure, wait_for
 from harness.ports import free_port
 
 
@@ -183,3 +185,49 @@ def test_an_address_that_is_taken_stops_the_start_with_a_reason(fresh, config):
             fresh.start()
         assert "address in use; choose another with metrics_listen" in fresh.log()
     fresh.process = None
+
+
+@pytest.mark.needs_root  # a small disk of its own
+def test_health_says_that_a_full_disk_takes_no_mail(fresh, config):
+    if "METRICS" not in config:
+        return
+    fresh.metrics_port = free_port()
+    fresh.settings["metrics_listen"] = f"127.0.0.1:{fresh.metrics_port}"
+    small = fresh.dir / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "none", str(small)], check=True)
+    try:
+        shutil.move(fresh.data, small / "data")  # with its users
+        fresh.data = small / "data"
+        fresh.start()
+        assert ask(fresh, "/healthz")[0] == 200
+        with open(small / "others", "wb") as others:
+            v = os.statvfs(small)
+            os.posix_fallocate(others.fileno(), 0, v.f_bavail * v.f_frsize)
+        wait_for(lambda: figure(fresh, "disk_full") == 1, "full", fresh)
+        status, _, text = ask(fresh, "/healthz")
+        assert status == 503 and "takes no mail" in text
+        assert samples(ask(fresh, "/metrics")[2])[0]["satchel_disk_full", ()] == 1
+        (small / "others").unlink()
+        wait_for(lambda: ask(fresh, "/healthz")[0] == 200, "well again", fresh)
+        assert fresh.stop() == 0
+    finally:
+        if fresh.process is not None:
+            fresh.kill_all()
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.needs_root
+def test_mail_serves_metrics_as_a_user_of_its_own(fresh, config):
+    if "METRICS" not in config:
+        return
+    fresh.metrics_port = free_port()
+    fresh.settings.update(metrics_listen=f"127.0.0.1:{fresh.metrics_port}", user_gate="65501:65501",
+                          user_auth="65503:65503", user_mail="65505:65505")
+    fresh.start()
+    status = pathlib.Path(f"/proc/{fresh.role_pid('mail')}/status").read_text()
+    assert re.search(r"(?m)^Uid:\s+65505\s+65505\s", status)
+    found = samples(ask(fresh, "/metrics")[2])[0]
+    assert found["satchel_auth_pid", ()] == fresh.role_pid("auth")
+    listener = (("listener", f"127.0.0.1:{fresh.imap_port}"), ("service", "imap"))
+    assert ("satchel_listen_queue", listener) in found
