@@ -377,6 +377,8 @@ static void add_roles(struct buf *out)
 	for (int i = SRV_GATE; i < SRV_ROLES; i++) {
 		buf_addv(out, srv_role_names[i], "_pid ", log_num(m.role[i].pid), "\n", NULL);
 		buf_addv(out, srv_role_names[i], "_restarts ", log_num(m.role[i].restarts), "\n", NULL);
+		buf_addv(out, srv_role_names[i], "_resident_bytes ",
+			log_num(m.role[i].pid ? (int64_t)srv_resident_bytes(m.role[i].pid) : 0), "\n", NULL);
 	}
 }
 

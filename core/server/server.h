@@ -197,6 +197,11 @@ int srv_mail_run(int channel, int data_fd, int master_pid, bool after_failure);
  * errors; or as ever, because something was undone for want of space or memory. */
 enum { SRV_STORE_FAILED = 3, SRV_STORE_UNDONE = 4 };
 
+/* ---- role_memory.c ---- */
+
+/* Memory of another process that is resident, with what it shares; 0: not known. */
+uint64_t srv_resident_bytes(int pid);
+
 /* ---- master.c ---- */
 
 /* Serves until SIGTERM; returns the exit status.  file and data as for srv_settings_load(). */

@@ -46,6 +46,16 @@ def test_sessions_are_counted_by_what_they_do(fresh):
         assert sums(fresh)["count", "logged_in", "no"] == 1
 
 
+def test_memory_of_the_roles_is_what_proc_says(fresh):
+    fresh.start()
+    stat = dict(line.split(" ", 1) for line in fresh.control("stat").stdout.splitlines())
+    for role in ("gate", "auth", "mail"):
+        with open(f"/proc/{fresh.role_pid(role)}/status") as text:
+            rss = next(int(line.split()[1]) for line in text if line.startswith("VmRSS:")) * 1024
+        # The kernel counts some pages late.
+        assert abs(int(stat[f"{role}_resident_bytes"]) - rss) < rss // 4 + (1 << 20)
+
+
 def test_bytes_of_idle_sessions_are_those_that_the_process_grew_by(tmp_path):
     """The static binary alone: sanitizers have memory of their own for each allocation."""
     server = Server(os.environ["SATCHEL"], tmp_path, {"prelogin_per_address": "1000000"})
