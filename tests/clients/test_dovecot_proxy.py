@@ -95,6 +95,6 @@ def test_mail_passes_to_many_with_its_replies(there, config):
         client.logout()
         assert got.endswith(text.split("\r\n\r\n", 1)[1].encode())
     if "LMTP_XCLIENT" in config:
-        assert re.search(r"peer=192\.0\.2\.7", there.log()), there.log()
+        there.wait_log(re.compile(r"peer=192\.0\.2\.7"))
     if "LMTP_CHUNKING" in config:
         assert re.search(r"BDAT", there.proxy_log.read_text()), there.proxy_log.read_text()

@@ -98,8 +98,10 @@ class Server:
         return self
 
     def wait_log(self, text, seconds=START_SECONDS):
+        """text: words, or a compiled pattern.  The log may say it a moment after the client was answered."""
+        pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
         end = time.monotonic() + seconds
-        while text not in self.log():
+        while not pattern.search(self.log()):
             assert time.monotonic() < end and self.process.poll() is None, self.log()
             time.sleep(0.02)
 

@@ -51,7 +51,7 @@ def test_an_address_with_too_many_failures_is_stopped_for_a_while_and_no_other(f
     assert guess(fresh, password=fresh.password) == STOPPED
     with connect(fresh) as wire:
         assert wire.command("AUTHENTICATE PLAIN " + base64.b64encode(b"\0demo\0x").decode())[-1].endswith(STOPPED)
-    assert re.search('warning: login refused service=imap peer=127.0.0.1 why="too many failed logins"', fresh.log())
+    fresh.wait_log(re.compile('warning: login refused service=imap peer=127.0.0.1 why="too many failed logins"'))
     with connect(fresh, "127.0.0.2") as other:
         other.ok(f"LOGIN demo {quote(fresh.password)}")
     # One is forgotten every two seconds, and what is refused adds nothing.

@@ -84,7 +84,7 @@ def test_who_has_the_right_delivers(strict, wire, config, user):
     deliver(wire)
     assert wire.smtp("QUIT")[0] == 221
     assert wire.line() is None
-    assert re.search(rf"login user={user} mech=PLAIN tls=no peer=127.0.0.1 service=lmtp", strict.log())
+    strict.wait_log(re.compile(rf"login user={user} mech=PLAIN tls=no peer=127.0.0.1 service=lmtp"))
 
 
 def test_who_has_not_the_right_does_not(strict, wire, config):
@@ -93,7 +93,7 @@ def test_who_has_not_the_right_does_not(strict, wire, config):
     offered(wire)
     assert wire.smtp(f"AUTH PLAIN {plain('demo')}") == (535, "5.7.8 Not allowed: this user may not deliver")
     assert wire.smtp("MAIL FROM:<a@example.org>")[0] == 530
-    assert "login denied user=demo" in strict.log()
+    strict.wait_log("login denied user=demo")
 
 
 def test_wrong_passwords_unknown_names_and_malformed_words(wire, config):

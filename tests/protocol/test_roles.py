@@ -166,8 +166,8 @@ def test_sighup_takes_good_settings_and_keeps_the_old_for_bad_ones(fresh):
         while "settings stay as they were" not in fresh.log():
             assert time.monotonic() < end, fresh.log()
             time.sleep(0.05)
-        assert f"{fresh.conf}:{lines - 1}: unknown key colour" in fresh.log()
-        assert f"{fresh.conf}:{lines}: sessions_max must be a number" in fresh.log()
+        fresh.wait_log(f"{fresh.conf}:{lines - 1}: unknown key colour")
+        fresh.wait_log(f"{fresh.conf}:{lines}: sessions_max must be a number")
         wire.ok("NOOP")
     Wire(("127.0.0.1", more)).login().close()
     # A setting of mail: sessions are told to come again.

@@ -136,7 +136,7 @@ def test_what_only_an_intruder_tries_ends_the_role_and_nothing_else(inside, role
         time.sleep(0.02)
     inside.server.wait_ready()
     works(inside.server)
-    assert f"system call that no role may make role={role}" in inside.server.log()
+    inside.server.wait_log(f"system call that no role may make role={role}")
     assert [name for name in ROLES if inside.server.role_pid(name) != before[name]] == [role]
 
 
@@ -260,7 +260,7 @@ def test_a_missing_layer_stops_the_start_where_it_is_required(lacking, layer, co
     with pytest.raises(AssertionError, match="ended with 1"):
         lacking.start()
     lacking.process = None
-    assert f'missing="{layer} (' in lacking.log()
+    lacking.wait_log(f'missing="{layer} (')
 
 
 def test_a_complete_sandbox_satisfies_require(lacking):

@@ -84,7 +84,7 @@ def test_the_exporter_of_tls_1_3_binds(tls, config):
     with connect(tls, VERSIONS["TLS_V13"]) as wire:
         assert attempt(wire, "p=tls-exporter", wire.socket.exporter()).startswith(b"OK")
         wire.ok("SELECT INBOX")
-    assert f"mech={NAME}" in tls.log()
+    tls.wait_log(f"mech={NAME}")
 
 
 def test_a_binding_of_another_connection_or_of_none_is_refused(tls, config):
@@ -147,4 +147,4 @@ def test_gnu_sasl_logs_in(tls, config, mechanism):
                tls.dir / "ca.pem", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--mechanism", mechanism,
                "--authentication-id", "demo", "--password", tls.password, "--no-client-first", stdin="")
     assert "client authentication finished" in (done.stdout + done.stderr).lower(), done
-    assert f"mech={mechanism}" in tls.log()
+    tls.wait_log(f"mech={mechanism}")

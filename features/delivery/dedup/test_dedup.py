@@ -87,7 +87,7 @@ def test_list_shows_the_original_and_forget_lets_it_come_again(fresh, config):
     send(fresh, message("listed", ident="listed"))
     send(fresh, "Subject: without an id\r\n\r\ntext")
     assert send(fresh, message("listed", ident="listed"))[1].endswith("duplicate")
-    assert re.search(r'is a duplicate.*user=demo.*mailbox=INBOX.*uid=2.*listed@example.org', fresh.log()), fresh.log()
+    fresh.wait_log(re.compile(r'is a duplicate.*user=demo.*mailbox=INBOX.*uid=2.*listed@example.org'))
     lines = [line.split("\t") for line in fresh.control("dedup", "list", "demo").stdout.splitlines()]
     assert sorted((line[0], line[1], line[3]) for line in lines) == [
         ("INBOX", "1", "first@example.org"), ("INBOX", "2", "listed@example.org"), ("INBOX", "3", "(digest)")]

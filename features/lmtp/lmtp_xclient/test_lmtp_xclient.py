@@ -108,4 +108,4 @@ def test_lmtp_peers_and_logins_hold_for_that_client(fresh, config):
         code, said = wire.smtp("XCLIENT ADDR=198.51.100.7")
         assert code == 421 and "may not deliver" in said
         assert wire.line() is None
-    assert "peer=198.51.100.7" in fresh.log()
+    fresh.wait_log("peer=198.51.100.7")

@@ -183,7 +183,7 @@ def test_an_address_that_is_taken_stops_the_start_with_a_reason(fresh, config):
         fresh.settings["metrics_listen"] = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(Exception):
             fresh.start()
-        assert "address in use; choose another with metrics_listen" in fresh.log()
+        fresh.wait_log("address in use; choose another with metrics_listen")
     fresh.process = None
 
 

@@ -65,7 +65,7 @@ def test_log_and_who_show_the_real_client(behind, config, header, address):
         return
     with with_header(behind, header).login() as wire:
         wire.ok("SELECT INBOX")
-        assert re.search(rf"login user=demo .*peer={re.escape(address)}(\s|$)", behind.log()), behind.log()
+        behind.wait_log(re.compile(rf"login user=demo .*peer={re.escape(address)}(\s|$)"))
         if "PROC" in config:
             assert address in behind.control("who").stdout
     assert behind.stop() == 0
@@ -98,7 +98,7 @@ def test_what_is_no_header_ends_the_connection_with_a_line_in_the_log(behind, co
         return
     with with_header(behind, bad) as wire:
         assert wire.line() is None
-    assert "malformed preface, connection closed" in behind.log()
+    behind.wait_log("malformed preface, connection closed")
     with with_header(behind, V1).login() as wire:
         wire.ok("NOOP")
 
@@ -110,7 +110,7 @@ def test_others_than_the_listed_proxies_are_not_heard(fresh, config):
     fresh.start(by_log=True)
     with with_header(fresh, V1) as wire:
         assert wire.line() is None
-    assert "not in proxy_protocol_from" in fresh.log()
+    fresh.wait_log("not in proxy_protocol_from")
 
 
 def test_listeners_that_are_not_named_take_no_header(fresh, config):

@@ -109,7 +109,7 @@ def test_mail_that_does_not_fit_is_refused_at_rcpt_and_after_the_text(limited):
     assert deliver(limited, message("large", body(90 * KIB)), to="free", declared=True)[1][0] == 250
     assert deliver(limited, message("medium", body(70 * KIB)))[1][0] == 250
     check_exact(limited)
-    assert re.search(r"mailbox is nearly full.*user=demo.*percent=9\d", limited.log()), limited.log()
+    limited.wait_log(re.compile(r"mailbox is nearly full.*user=demo.*percent=9\d"))
 
 
 def test_the_number_of_messages_is_limited_too(limited):
