@@ -11,7 +11,6 @@
 #include "core/lib/log.h"
 
 #define ACCEPT_BURST 64
-#define ACCEPT_PAUSE 100 /* ms without descriptors */
 
 static void listen_all(struct gate *g, bool on)
 {
@@ -43,11 +42,10 @@ static void listener_ready(struct loop_fd *io, uint32_t events)
 			gate_take(l->gate, l->service, l->encrypted, l->name, fd);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* The connection stays in the queue and would be reported without end. */
+		if (srv_accept_must_wait(errno)) {
 			log_warning("no descriptors left, not accepting for a moment", NULL);
 			listen_all(l->gate, false);
-			loop_timer_start(l->gate->child.loop, &l->gate->resume, ACCEPT_PAUSE);
+			loop_timer_start(l->gate->child.loop, &l->gate->resume, SRV_ACCEPT_PAUSE);
 			return;
 		}
 		if (errno == EAGAIN)

@@ -143,6 +143,11 @@ static void explain(struct str name, const char *key, struct buf *error_r)
 	buf_addv(error_r, ": ", reason(errno), "; choose another with ", key, "\n", NULL);
 }
 
+bool srv_accept_must_wait(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 int srv_listen_open(struct str name, const char *key, struct buf *error_r)
 {
 	int fd = open_listener(name);

@@ -86,6 +86,10 @@ int srv_listen(struct srv_listeners *l, const struct srv_listeners *old, struct 
 /* One listener of a feature's own, at a word such as imap_listen has.  -1: error_r has a line that
  * names the setting `key`. */
 int srv_listen_open(struct str name, const char *key, struct buf *error_r);
+#define SRV_ACCEPT_PAUSE 100 /* ms */
+/* Does accept() fail for want of descriptors or memory?  The connection stays in the queue and would be
+ * reported without end: look away for SRV_ACCEPT_PAUSE. */
+bool srv_accept_must_wait(int error);
 /* Closes them and removes the unix sockets that `keep` (may be NULL) does not have. */
 void srv_listeners_close(struct srv_listeners *l, const struct srv_listeners *keep);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -274,7 +273,7 @@ static void leave_full(struct store *s)
 
 static void look_again(struct loop_timer *t)
 {
-	struct store *s = ((struct reserve *)((char *)t - offsetof(struct reserve, timer)))->owner;
+	struct store *s = hash_owner(t, struct reserve, timer)->owner;
 
 	if (s->full)
 		leave_full(s);

@@ -329,20 +329,24 @@ static void settle(void)
 		loop_turn(loop, 10);
 }
 
+static void one_step(void)
+{
+	one_operation();
+	for (unsigned turns = chance(4); turns; turns--)
+		loop_turn(loop, !chance(4));
+	if (!chance(9))
+		settle();
+	if (!chance(25))
+		store_checkpoint(s);
+	if (!chance(12))
+		store_compact(s);
+}
+
 /* A life of `n` operations, or until the store fails. */
 static void live(int n)
 {
-	for (int i = 0; i < n && !store_failed(s); i++) {
-		one_operation();
-		for (unsigned turns = chance(4); turns; turns--)
-			loop_turn(loop, !chance(4));
-		if (!chance(9))
-			settle();
-		if (!chance(25))
-			store_checkpoint(s);
-		if (!chance(12))
-			store_compact(s);
-	}
+	for (int i = 0; i < n && !store_failed(s); i++)
+		one_step();
 	settle();
 	body_free(&coming);
 	/* Nobody waits for ever: each was told that it is durable, or that it never will be. */
@@ -629,8 +633,7 @@ static void cut(unsigned long n, bool torn, uint64_t scatter)
 }
 
 /* The process is killed first, at its call `first` or when as many renames have been done; the next life
- * goes on with what the page cache holds, and the power
- * goes in that. */
+ * goes on with what the page cache holds, and the power goes in that. */
 static void kill_and_cut(unsigned long first, bool renamed, unsigned long n, bool torn, uint64_t scatter)
 {
 	begin();
@@ -654,6 +657,18 @@ static void kill_and_cut(unsigned long first, bool renamed, unsigned long n, boo
 	end();
 }
 
+/* After failed calls, and a power cut or none. */
+static void look_back(unsigned long n, bool cut_after, const char *which)
+{
+	if (cut_after)
+		io_fault_restore();
+	else
+		io_fault_end();
+	what = which;
+	look(false, n);
+	end();
+}
+
 /* all: the disk stays like that until the store was closed.  cut: the power goes at the end, so that
  * what a sync was said to have brought to the disk is there, or it is not. */
 static void failing(unsigned long n, int error, bool all, bool cut_after)
@@ -670,13 +685,7 @@ static void failing(unsigned long n, int error, bool all, bool cut_after)
 		if (io_fault_calls() >= n)
 			io_fault_fail(0, 0);
 	}
-	if (cut_after)
-		io_fault_restore();
-	else
-		io_fault_end();
-	what = "recovery after a failed call";
-	look(false, n);
-	end();
+	look_back(n, cut_after, "recovery after a failed call");
 }
 
 /* The call after a rename fails: what it named may be on the disk, or not. */
@@ -688,13 +697,7 @@ static void failing_renamed(unsigned long n, int error, bool cut_after)
 	io_fault_fail_renamed(n, error);
 	for (int left = 50; left; left = left == 50 ? 40 : left == 40 ? 10 : 0)
 		life(left);
-	if (cut_after)
-		io_fault_restore();
-	else
-		io_fault_end();
-	what = "recovery after a call failed that came after a rename";
-	look(false, n);
-	end();
+	look_back(n, cut_after, "recovery after a call failed that came after a rename");
 }
 
 /* What a failure undid is gone, and its LSNs are given again: nothing is to be found by them. */
@@ -716,13 +719,7 @@ static void failing_every(unsigned long n, int error)
 		forget_undone();
 	}
 	io_fault_fail(0, 0);
-	if (n % 2)
-		io_fault_restore();
-	else
-		io_fault_end();
-	what = "recovery after failed calls";
-	look(false, n);
-	end();
+	look_back(n, n % 2, "recovery after failed calls");
 }
 
 /* ---- a disk that is full ---- */
@@ -763,15 +760,7 @@ static void live_full(int n)
 		if (!chance(12))
 			others_come_and_go();
 		refused += store_admits(s, 1) == ENOSPC;
-		one_operation();
-		for (unsigned turns = chance(4); turns; turns--)
-			loop_turn(loop, !chance(4));
-		if (!chance(9))
-			settle();
-		if (!chance(25))
-			store_checkpoint(s);
-		if (!chance(12))
-			store_compact(s);
+		one_step();
 		if (store_failed(s) && !io_fault_is_cut())
 			broken("a-full-disk-fails-no-store", "it failed");
 	}

@@ -32,6 +32,7 @@ struct client {
 static char *listen_at;
 static int listener = -1;
 static struct loop_fd io;
+static struct loop_timer resuming;
 static struct mail *mail;
 static struct client *clients;
 static unsigned count;
@@ -174,13 +175,24 @@ static void take(int fd)
 	count++;
 }
 
+static void resume(struct loop_timer *t)
+{
+	(void)t;
+	loop_set(mail->loop, &io, EPOLLIN);
+}
+
 static void listener_ready(struct loop_fd *f, uint32_t events)
 {
 	int fd = accept4(f->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
-	if (fd >= 0)
+	if (fd >= 0) {
 		take(fd);
+	} else if (srv_accept_must_wait(errno)) {
+		log_warning("no descriptors left, metrics wait for a moment", NULL);
+		loop_set(mail->loop, &io, 0);
+		loop_timer_start(mail->loop, &resuming, SRV_ACCEPT_PAUSE);
+	}
 }
 
 /* ---- life ---- */
@@ -203,6 +215,7 @@ static int metrics_start(struct mail *m)
 {
 	mail = m;
 	io = (struct loop_fd){.fd = listener, .ready = listener_ready};
+	resuming.fire = resume;
 	return listener < 0 ? 0 : loop_add(m->loop, &io, EPOLLIN);
 }
 
@@ -210,6 +223,7 @@ static void metrics_stop(struct mail *m)
 {
 	if (listener < 0)
 		return;
+	loop_timer_stop(&resuming);
 	loop_del(m->loop, &io);
 	close(listener);
 	listener = -1;

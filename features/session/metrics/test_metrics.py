@@ -5,6 +5,7 @@ import http.client
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -151,6 +152,24 @@ def test_hostile_requests_are_refused_and_harm_nobody(watched):
     assert all(s.recv(1) == b"" for s in idle)
     assert ask(watched, "/healthz")[0] == 200
     assert watched.role_pid("mail") and "role died" not in watched.log()
+
+
+@pytest.mark.needs_root  # to change the limit of another process
+def test_without_descriptors_the_mail_role_waits_and_does_not_spin(watched):
+    if watched is None:
+        return
+    pid = watched.role_pid("mail")
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, limits[1]))
+    with socket.create_connection(("127.0.0.1", watched.metrics_port), timeout=20) as waiting:
+        waiting.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        for _ in range(3):
+            seen = watched.log().count("no descriptors left")
+            wait_for(lambda: watched.log().count("no descriptors left") > seen, "it does not try again", watched)
+            # Whoever spins says it thousands of times between two looks.
+            assert watched.log().count("no descriptors left") - seen < 20
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_unix_socket_serves_curl_and_outlives_restarts(fresh, config):

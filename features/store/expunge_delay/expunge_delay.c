@@ -62,10 +62,8 @@ static void note_owner(struct str owner)
 {
 	struct buf key = owner_key(owner);
 
-	for (size_t i = 0; i < owners.n; i++) {
-		if (str_eq(str_from(owners.v[i]), owner))
-			goto free_key;
-	}
+	if (!key.failed && store_kv_get(mail->store, SPACE, buf_str(&key), NULL, NULL) > 0)
+		goto free_key;
 	if (key.failed || store_kv_put(mail->store, SPACE, buf_str(&key), STR(""), NULL) || add_owner(owner))
 		log_warning("expunged mail is kept too long: out of memory", NULL);
 free_key:
