@@ -139,8 +139,9 @@ $(O)/bench/bench_%: tests/bench/bench_%.c $(static-obj) $(call dep-stamps,static
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D); $(CC) $(STATIC_CFLAGS) $(STATIC_LDFLAGS) $(CPPFLAGS) -o $@ $< \
 		$(filter-out %/$(main-src:.c=.o),$(static-obj)) $(call dep-libs,static)
-bench-parts: $(O)/bench/bench_store $(O)/bench/bench_mime $(O)/bench/bench_index
+bench-parts: $(O)/bench/bench_store $(O)/bench/bench_lmtp $(O)/bench/bench_mime $(O)/bench/bench_index
 	$(Q)$(O)/bench/bench_mime $(SECONDS)
+	$(Q)$(O)/bench/bench_lmtp $(or $(DIR),$(O)/bench)
 	$(Q)$(O)/bench/bench_store $(or $(DIR),$(O)/bench) $(SECONDS)
 bench-tools: $(addprefix $(O)/bench/,load raw bare)
 bench-options = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

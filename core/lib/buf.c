@@ -34,7 +34,8 @@ static int grow(struct buf *b, size_t need)
 	return 0;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+/* There is no room behind what is held. */
+static char *make_room(struct buf *b, size_t n)
 {
 	size_t need;
 
@@ -57,9 +58,44 @@ char *buf_reserve(struct buf *b, size_t n)
 	return b->data + b->off + b->len;
 }
 
+/* Most of what is added is short, and fits. */
+static inline char *room(struct buf *b, size_t n)
+{
+	size_t end = b->off + b->len;
+
+	return n && n <= b->cap - end ? b->data + end : make_room(b, n);
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+	return room(b, n);
+}
+
 void buf_commit(struct buf *b, size_t n)
 {
 	b->len += n;
+}
+
+/* Two moves that may overlap are quicker than a loop or a call, for the lengths of words. */
+static inline void copy_short(char *to, const char *from, size_t n)
+{
+	uint64_t first, last;
+	uint32_t half, other;
+
+	if (n >= 8) {
+		memcpy(&first, from, 8);
+		memcpy(&last, from + n - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + n - 8, &last, 8);
+	} else if (n >= 4) {
+		memcpy(&half, from, 4);
+		memcpy(&other, from + n - 4, 4);
+		memcpy(to, &half, 4);
+		memcpy(to + n - 4, &other, 4);
+	} else {
+		while (n--)
+			*to++ = *from++;
+	}
 }
 
 int buf_add(struct buf *b, const void *p, size_t n)
@@ -68,10 +104,13 @@ int buf_add(struct buf *b, const void *p, size_t n)
 
 	if (n == 0)
 		return b->failed ? -1 : 0;
-	to = buf_reserve(b, n);
+	to = room(b, n);
 	if (!to)
 		return -1;
-	memcpy(to, p, n);
+	if (n <= 16)
+		copy_short(to, p, n);
+	else
+		memcpy(to, p, n);
 	b->len += n;
 	return 0;
 }
@@ -88,7 +127,13 @@ int buf_addstr(struct buf *b, struct str s)
 
 int buf_addc(struct buf *b, char c)
 {
-	return buf_add(b, &c, 1);
+	char *to = room(b, 1);
+
+	if (!to)
+		return -1;
+	*to = c;
+	b->len++;
+	return 0;
 }
 
 int buf_addpad(struct buf *b, uint64_t decimal, unsigned width)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/lib/cursor.h"
 
-#include <string.h>
+#include "core/lib/bytes.h"
 
 bool cursor_accept_word(struct cursor *c, struct str s)
 {
@@ -40,10 +40,10 @@ struct str cursor_take_set(struct cursor *c, const unsigned char accept[256])
 
 struct str cursor_take_until(struct cursor *c, int byte)
 {
-	size_t left = cursor_left(c);
-	const char *found = left ? memchr(c->p, byte, left) : NULL;
+	const char *start = c->p, *found = bytes_find(start, (char)byte, cursor_left(c));
 
-	return cursor_take(c, found ? (size_t)(found - c->p) : left);
+	c->p = found ? found : c->end;
+	return (struct str){start, (size_t)(c->p - start)};
 }
 
 struct str cursor_take_line(struct cursor *c, bool *ended_r)

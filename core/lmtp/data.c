@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "core/lmtp/data.h"
 
-#include <string.h>
-
+#include "core/lib/bytes.h"
 #include "core/lib/cursor.h"
 
 static void keep(struct lmtp_data *d, struct buf *out, struct str text)
@@ -76,6 +75,6 @@ size_t lmtp_data_feed(struct lmtp_data *d, struct str in, struct buf *out)
 	}
 	in.len -= cursor_left(&c);
 	if (!d->nul && in.len)
-		d->nul = memchr(in.p, '\0', in.len) != NULL;
+		d->nul = bytes_find(in.p, '\0', in.len) != NULL;
 	return in.len;
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "core/lib/bytes.h"
 #include "core/lib/cursor.h"
 #include "core/mime/boundary.h"
 #include "core/mime/part.h"
@@ -308,6 +309,19 @@ static void collect_line(struct mime_reader *r, struct str run, bool ended)
 		buf_addc(&r->line, '\r');
 }
 
+/* In the body of the last part only line ends are still of interest. */
+static bool is_plain(const struct mime_reader *r)
+{
+	return r->whole && !r->in_header && !r->opening && !r->boundaries.n;
+}
+
+static void take_plain(struct mime_reader *r, struct str rest)
+{
+	r->lines += (uint32_t)bytes_count(rest.p, '\n', rest.len);
+	r->at += rest.len;
+	r->ended = rest.p[rest.len - 1] == '\n';
+}
+
 void mime_reader_feed(struct mime_reader *r, struct str piece)
 {
 	struct cursor c = cursor_from(piece), start;
@@ -315,6 +329,10 @@ void mime_reader_feed(struct mime_reader *r, struct str piece)
 	bool ended;
 
 	while (!cursor_done(&c) && !r->failed) {
+		if (is_plain(r)) {
+			take_plain(r, cursor_take(&c, cursor_left(&c)));
+			break;
+		}
 		start = c;
 		cursor_take_until(&c, '\n');
 		ended = cursor_accept(&c, '\n');
