@@ -53,7 +53,7 @@ static void batch_reset(struct batch *b)
 	b->first = b->count = b->flags = 0;
 	b->bodies_len = b->carried = 0;
 	b->error = 0;
-	b->unsure = false;
+	b->unsure = b->done = false;
 	if (b->meta.cap > KEEP_BYTES)
 		buf_free(&b->meta);
 	if (b->side.cap > KEEP_BYTES)
@@ -64,16 +64,7 @@ static void batch_reset(struct batch *b)
 		buf_commit(&b->meta, BATCH_HEADER_SIZE);
 }
 
-struct batch *batch_new(void)
-{
-	struct batch *b = calloc(1, sizeof(*b));
-
-	if (b)
-		batch_reset(b);
-	return b;
-}
-
-void batch_free(struct batch **b)
+static void batch_free(struct batch **b)
 {
 	if (!*b)
 		return;
@@ -85,6 +76,57 @@ void batch_free(struct batch **b)
 	free((*b)->iov.v);
 	free(*b);
 	*b = NULL;
+}
+
+static void give_spare(struct store *s, struct batch *b)
+{
+	batch_reset(b);
+	b->next = s->spares;
+	s->spares = b;
+}
+
+/* There is one: of three, the committer has at most two. */
+static struct batch *take_spare(struct store *s)
+{
+	struct batch *b = s->spares;
+
+	s->spares = b->next;
+	return b;
+}
+
+int batches_start(struct store *s)
+{
+	struct batch *b;
+
+	for (int i = 0; i < 3; i++) {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			return -1;
+		give_spare(s, b);
+	}
+	s->filling = take_spare(s);
+	return 0;
+}
+
+void batches_free(struct store *s)
+{
+	struct batch *b;
+
+	batch_free(&s->filling);
+	batch_free(&s->committing);
+	batch_free(&s->following);
+	while (s->spares) {
+		b = take_spare(s);
+		batch_free(&b);
+	}
+}
+
+struct batch *batch_take(struct store *s)
+{
+	struct batch *b = s->filling;
+
+	s->filling = take_spare(s);
+	return b;
 }
 
 int store_writable(const struct store *s)
@@ -333,15 +375,16 @@ static void *committer(void *arg)
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (!s->stop && (!s->order || s->order_done))
+		while (!s->stop && !s->order)
 			pthread_cond_wait(&s->wake, &s->lock);
 		if (s->stop)
 			break;
 		b = s->order;
+		s->order = NULL;
 		pthread_mutex_unlock(&s->lock);
 		write_batch(s, b);
 		pthread_mutex_lock(&s->lock);
-		s->order_done = true;
+		__atomic_store_n(&b->done, true, __ATOMIC_RELEASE);
 		pthread_cond_signal(&s->finished);
 		/* Unlocked, or whoever is woken would only come to wait for the lock. */
 		pthread_mutex_unlock(&s->lock);
@@ -355,14 +398,24 @@ static void *committer(void *arg)
 
 /* ---- the loop's side ---- */
 
+static bool is_done(const struct batch *b)
+{
+	return __atomic_load_n(&b->done, __ATOMIC_ACQUIRE);
+}
+
+/* Behind a batch that failed nothing is written. */
+static bool committer_is_free(const struct store *s)
+{
+	return !s->committing || (!s->following && is_done(s->committing) && !s->committing->error);
+}
+
 static void submit(struct store *s)
 {
-	s->committing = s->filling;
-	s->filling = s->rest;
-	s->rest = NULL;
+	struct batch *b = batch_take(s);
+
+	*(s->committing ? &s->following : &s->committing) = b;
 	pthread_mutex_lock(&s->lock);
-	s->order = s->committing;
-	s->order_done = false;
+	s->order = b;
 	pthread_mutex_unlock(&s->lock);
 	pthread_cond_signal(&s->wake);
 }
@@ -370,11 +423,9 @@ static void submit(struct store *s)
 /* The committer sleeps, so what is its own may be used here: it was handed back under the lock. */
 static void commit_here(struct store *s)
 {
-	struct batch *b = s->filling;
+	struct batch *b = batch_take(s);
 
 	s->committing = b;
-	s->filling = s->rest;
-	s->rest = NULL;
 	write_batch(s, b);
 	commit_finished(s, b);
 }
@@ -383,14 +434,14 @@ static bool is_quick(const struct store *s)
 {
 	uint64_t bytes = s->filling->meta.len + s->filling->bodies_len + 2 * BATCH_ALIGN;
 
-	return s->commit_us && s->commit_us <= QUICK_US && bytes <= QUICK_BYTES &&
+	return !s->committing && s->commit_us && s->commit_us <= QUICK_US && bytes <= QUICK_BYTES &&
 		s->small_batches >= QUICK_RUN && s->filling->count <= QUICK_RECORDS && s->head &&
 		s->head_off + bytes <= s->head->size;
 }
 
 static bool may_submit(const struct store *s)
 {
-	return !s->depth && !s->committing && !s->failed && s->filling->count;
+	return !s->depth && !s->failed && s->filling->count && committer_is_free(s);
 }
 
 /* How long a batch waits: by what it adds to what is in memory. */
@@ -436,9 +487,15 @@ void store_begin(struct store *s)
 	s->depth++;
 }
 
+/* A committer that was at work so far has more to do at once, in the middle of a turn of the loop:
+ * disk and processor work side by side.  One that slept can wait for all that this turn brings. */
 void store_end(struct store *s)
 {
-	if (!--s->depth)
+	if (--s->depth)
+		return;
+	if (s->committing && may_submit(s) && !s->slow_timer.due && !checkpoint_crowded(s))
+		submit(s);
+	else
 		queue_submit(s);
 }
 
@@ -493,9 +550,9 @@ void commit_finished(struct store *s, struct batch *b)
 	histogram_add(&s->batch_bytes, b->meta.len + b->bodies_len);
 	histogram_add(&s->sync_us, b->sync_us);
 	s->log_since += b->meta.len + b->bodies_len;
-	s->committing = NULL;
-	s->rest = b;
-	batch_reset(b);
+	s->committing = s->following;
+	s->following = NULL;
+	give_spare(s, b);
 	run_waiters(s);
 	if (s->filling->count)
 		queue_submit(s);
@@ -507,21 +564,13 @@ void commit_finished(struct store *s, struct batch *b)
 static void done_ready(struct loop_fd *f, uint32_t events)
 {
 	struct store *s = hash_owner(f, struct store, done);
-	struct batch *b = NULL;
 	uint64_t count;
 
 	(void)events;
 	if (read(f->fd, &count, sizeof(count)) < 0)
 		return;
-	pthread_mutex_lock(&s->lock);
-	if (s->order_done) {
-		b = s->order;
-		s->order = NULL;
-		s->order_done = false;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (b)
-		commit_finished(s, b);
+	while (!s->failed && s->committing && is_done(s->committing))
+		commit_finished(s, s->committing);
 	checkpoint_finished(s);
 	large_done(s);
 	cold_done(s);
@@ -568,20 +617,14 @@ int commit_start(struct store *s)
 
 void commit_flush(struct store *s)
 {
-	struct batch *b;
-
 	while (!s->failed && (s->committing || s->filling->count)) {
 		if (!s->committing)
 			submit(s);
 		pthread_mutex_lock(&s->lock);
-		while (s->order && !s->order_done)
+		while (!is_done(s->committing))
 			pthread_cond_wait(&s->finished, &s->lock);
-		b = s->order;
-		s->order = NULL;
-		s->order_done = false;
 		pthread_mutex_unlock(&s->lock);
-		if (b)
-			commit_finished(s, b);
+		commit_finished(s, s->committing);
 	}
 }
 

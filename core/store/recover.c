@@ -569,9 +569,7 @@ static int write_epoch(struct store *s)
 	b = store_record_begin(s, RECORD_EPOCH, RECORD_REQUIRED, &lsn);
 	record_add_epoch(b, s->epoch, (uint64_t)time(NULL), s->uidvalidity_last);
 	store_record_end(s);
-	s->committing = s->filling;
-	s->filling = s->rest;
-	s->rest = NULL;
+	s->committing = batch_take(s);
 	answer = commit_write(s, s->committing);
 	if (!answer)
 		commit_finished(s, s->committing);

@@ -215,7 +215,8 @@ bool reserve_refuses(struct store *s)
 int space_left(struct store *s, uint64_t bytes)
 {
 	/* What is on its way to the disk may need a new segment. */
-	bytes += s->filling->bodies_len + (s->committing ? s->committing->bodies_len : 0);
+	bytes += s->filling->bodies_len + (s->committing ? s->committing->bodies_len : 0) +
+		(s->following ? s->following->bodies_len : 0);
 	if (!is_short(s, bytes))
 		return 0;
 	reserve_look(s);

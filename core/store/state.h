@@ -110,7 +110,9 @@ struct batch {
 	} iov;
 	uint64_t bodies_len;
 	uint64_t carried; /* bytes of records that compaction put in */
+	struct batch *next; /* of the spare ones */
 	/* the committer's answer */
+	bool done; /* atomic: the rest of it may be read */
 	int error;
 	bool unsure; /* whether the disk has any of it, and will keep what it has */
 	struct segment *segment;
@@ -209,7 +211,9 @@ struct store {
 
 	/* commit */
 	unsigned depth;
-	struct batch *filling, *committing, *rest;
+	/* following: given to the committer when that had done with committing, of which the loop has not
+	 * heard yet. */
+	struct batch *filling, *committing, *following, *spares;
 	unsigned small_batches; /* in a row */
 	struct commit_idle *idle;
 	struct store_waiter waiters; /* ring, by LSN */
@@ -219,8 +223,8 @@ struct store {
 	bool committer_runs;
 	pthread_mutex_t lock;     /* guards the next four */
 	pthread_cond_t wake, finished;
-	struct batch *order;      /* for the committer */
-	bool order_done, stop;
+	struct batch *order;      /* for the committer, until it takes it */
+	bool stop;
 
 	/* the committer's own */
 	struct segment *head;
@@ -322,8 +326,11 @@ uint64_t store_clock_us(void);
 /* Waits until everything is durable (or failed). */
 void commit_flush(struct store *s);
 void commit_stop(struct store *s);
-struct batch *batch_new(void);
-void batch_free(struct batch **b);
+/* All there will ever be.  0 / -1 ENOMEM; batches_free() in either case. */
+int batches_start(struct store *s);
+void batches_free(struct store *s);
+/* The batch that was filling, in whose place there is an empty one. */
+struct batch *batch_take(struct store *s);
 /* Writes and syncs a batch: the committer's work, and recovery's for the first one. */
 int commit_write(struct store *s, struct batch *b);
 /* Takes a finished batch into the tables. */

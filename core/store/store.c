@@ -214,12 +214,9 @@ static struct store *alloc_store(struct loop *l, const struct store_options *o)
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	pthread_cond_init(&s->finished, NULL);
-	s->filling = batch_new();
-	s->rest = batch_new();
-	if (s->filling && s->rest)
+	if (!batches_start(s))
 		return s;
-	batch_free(&s->filling);
-	batch_free(&s->rest);
+	batches_free(s);
 	free(s);
 	return NULL;
 }
@@ -255,9 +252,7 @@ static void free_store(struct store *s)
 	cold_stop(s);
 	commit_stop(s);
 	segment_maker_stop(s);
-	batch_free(&s->filling);
-	batch_free(&s->committing);
-	batch_free(&s->rest);
+	batches_free(s);
 	free_pool(s);
 	tables_free(s);
 	segment_free_all(s);
