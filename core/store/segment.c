@@ -20,7 +20,8 @@
 
 #define OPEN_MAX 256
 #define SMALLEST_SEGMENT (1024 * 1024)
-#define MAKER_CHUNK (1024 * 1024)
+#define MAKER_CHUNK (128 * 1024) /* what a sync may have to wait behind */
+#define WHOLE 1024
 #define FIRST_SEGMENT (4 * 1024 * 1024) /* made at start, where nobody wants to wait */
 
 struct spare {
@@ -32,6 +33,7 @@ struct spare {
 	uint64_t size;
 	bool wanted, ready, stop;
 	bool take; /* the disk reserve is to be made whole */
+	unsigned goal; /* so much of the file is to be there by now, in parts of WHOLE */
 	time_t failed_at;
 };
 
@@ -165,6 +167,32 @@ void segment_free_all(struct store *s)
 
 /* ---- the maker ---- */
 
+/* Under the lock, which is let go meanwhile. */
+static void take_reserve(struct spare *sp)
+{
+	sp->take = false;
+	pthread_mutex_unlock(&sp->lock);
+	reserve_take(sp->store);
+	pthread_mutex_lock(&sp->lock);
+}
+
+/* The next segment grows as the present one fills: in one go it would hold up one sync after the other.
+ * False: it is time to stop. */
+static bool keep_pace(struct spare *sp, unsigned done)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&sp->lock);
+	while (!sp->stop && done > sp->goal)
+		if (sp->take)
+			take_reserve(sp);
+		else
+			pthread_cond_wait(&sp->wake, &sp->lock);
+	goes_on = !sp->stop;
+	pthread_mutex_unlock(&sp->lock);
+	return goes_on;
+}
+
 /* Past the page cache where the file system can: zeros that nobody reads would cost more CPU there
  * than all else a delivery does, and push out what somebody reads. */
 static int zero_fill(struct spare *sp, int fd, uint64_t size)
@@ -186,7 +214,7 @@ static int zero_fill(struct spare *sp, int fd, uint64_t size)
 		/* Synced in small pieces, so that the committer never waits behind a large one. */
 		if (!direct && io_fdatasync(fd))
 			goto free_zeros;
-		if (__atomic_load_n(&sp->stop, __ATOMIC_RELAXED)) {
+		if (!keep_pace(sp, (unsigned)((at + n) * WHOLE / size))) {
 			errno = EINTR;
 			goto free_zeros;
 		}
@@ -216,15 +244,6 @@ static int make(struct spare *sp, uint64_t size)
 	close(fd);
 	io_unlink(sp->store->logfd, "spare.tmp");
 	return -1;
-}
-
-/* Under the lock, which is let go meanwhile. */
-static void take_reserve(struct spare *sp)
-{
-	sp->take = false;
-	pthread_mutex_unlock(&sp->lock);
-	reserve_take(sp->store);
-	pthread_mutex_lock(&sp->lock);
 }
 
 static void *maker(void *arg)
@@ -278,17 +297,30 @@ int segment_maker_start(struct store *s)
 	return 0;
 }
 
+/* From a quarter of the present segment to three: how much of the next is due. */
+static unsigned spare_due(const struct store *s)
+{
+	uint64_t size = s->head->size, at = s->head_off;
+
+	if (at < size / 4)
+		return 0;
+	return at >= size / 4 * 3 ? WHOLE : (unsigned)((at - size / 4) * WHOLE / (size / 2));
+}
+
 void segment_maker_poke(struct store *s)
 {
 	struct spare *sp = s->spare;
+	unsigned due = spare_due(s);
 
-	if (!sp || s->head_off < s->head->size / 4)
+	if (!sp)
 		return;
 	pthread_mutex_lock(&sp->lock);
-	if (!sp->wanted && !sp->ready && sp->failed_at != time(NULL)) {
+	if (due && !sp->wanted && !sp->ready && sp->failed_at != time(NULL))
 		sp->wanted = true;
+	/* One that was not there in time is finished soon. */
+	sp->goal = !due && sp->wanted ? WHOLE : due;
+	if (sp->wanted)
 		pthread_cond_signal(&sp->wake);
-	}
 	pthread_mutex_unlock(&sp->lock);
 }
 
@@ -311,7 +343,7 @@ void segment_maker_stop(struct store *s)
 	if (!sp)
 		return;
 	pthread_mutex_lock(&sp->lock);
-	__atomic_store_n(&sp->stop, true, __ATOMIC_RELAXED);
+	sp->stop = true;
 	pthread_cond_signal(&sp->wake);
 	pthread_mutex_unlock(&sp->lock);
 	pthread_join(sp->thread, NULL);
