@@ -83,34 +83,46 @@ static int read_now(struct spool *p, const struct message *m, struct buf *out)
 	return rc;
 }
 
+/* True: it had to be fetched first. */
+static bool read_whole(struct spool *p, uint32_t uid)
+{
+	struct message m = message(p, uid);
+	struct asked asked = {.r.done = count};
+	struct buf out = {0};
+	bool cold;
+
+	buf_adds(&out, "before");
+	cold = read_now(p, &m, &out);
+	if (cold) {
+		assert_int_equal(errno, EAGAIN);
+		assert_int_equal(out.len, 6);
+		assert_int_equal(store_read_wait(p->s, &asked.r), 0);
+		for (int i = 0; i < 1000 && !asked.done; i++)
+			loop_turn(p->loop, 10);
+		assert_int_equal(asked.done, 1);
+		assert_null(asked.r.job);
+		assert_int_equal(read_now(p, &m, &out), 0);
+	}
+	assert_int_equal(out.len, 6 + strlen(text));
+	assert_memory_equal(buf_str(&out).p + 6, text, strlen(text));
+	buf_free(&out);
+	return cold;
+}
+
+/* The kernel reads ahead as it likes, and some disks answer before it says that they were asked: but
+ * neither each time. */
 static void cold_mail_is_told_apart_fetched_and_then_read(void **state)
 {
 	struct spool *p = *state;
-	struct asked asked = {.r.done = count};
-	struct buf out = {0};
+	unsigned cold = 0;
 
-	forget(p);
-	for (uint32_t uid = 1; uid <= MESSAGES; uid += 17) {
-		struct message m = message(p, uid);
-
-		buf_clear(&out);
-		buf_adds(&out, "before");
-		asked.done = 0;
-		if (read_now(p, &m, &out)) { /* the kernel reads ahead as it likes, but not all */
-			assert_int_equal(errno, EAGAIN);
-			assert_int_equal(out.len, 6);
-			assert_int_equal(store_read_wait(p->s, &asked.r), 0);
-			for (int i = 0; i < 1000 && !asked.done; i++)
-				loop_turn(p->loop, 10);
-			assert_int_equal(asked.done, 1);
-			assert_null(asked.r.job);
-			assert_int_equal(read_now(p, &m, &out), 0);
-		}
-		assert_int_equal(out.len, 6 + strlen(text));
-		assert_memory_equal(buf_str(&out).p + 6, text, strlen(text));
+	for (unsigned i = 0; cold < 20; i++) {
+		assert_true(i < 1000);
+		forget(p);
+		for (uint32_t uid = 1; uid <= MESSAGES; uid += 17)
+			cold += read_whole(p, uid);
 	}
-	assert_true(help_figure(p, "cold_reads") > 0);
-	buf_free(&out);
+	assert_int_equal(help_figure(p, "cold_reads"), cold);
 }
 
 static void who_may_wait_is_never_told_to_come_again(void **state)
@@ -133,15 +145,18 @@ static void a_reading_that_is_cancelled_calls_nobody(void **state)
 {
 	struct spool *p = *state;
 	struct asked asked = {.r.done = count};
-	struct message m = message(p, 100);
-	unsigned cancelled = 0;
+	unsigned cancelled = 0, uid = 1;
 	struct buf out = {0};
 
-	for (int i = 0; i < 50; i++) {
+	for (unsigned i = 0; cancelled < 20; i++) {
+		struct message m = message(p, uid);
+
+		assert_true(i < 20000);
 		forget(p);
 		buf_clear(&out);
+		uid = uid % MESSAGES + 1;
 		if (!read_now(p, &m, &out))
-			continue; /* the thread before held the page */
+			continue;
 		assert_int_equal(store_read_wait(p->s, &asked.r), 0);
 		cancelled++;
 		if (i % 2)
@@ -152,7 +167,6 @@ static void a_reading_that_is_cancelled_calls_nobody(void **state)
 	for (int i = 0; i < 20; i++)
 		loop_turn(p->loop, 5);
 	assert_int_equal(asked.done, 0);
-	assert_true(cancelled > 0);
 	buf_free(&out);
 }
 
