@@ -32,7 +32,7 @@ all: $(O)/satchel
 include kconfig/config.mk
 
 # Goals that need no configuration must not make one.
-quiet-goals := help clean distclean source legal-info lint-kconfig rfc-table $(config-goals)
+quiet-goals := help clean distclean source legal-info lint-kconfig rfc-table prices size-diff size-profile check-prices $(config-goals)
 ifneq ($(filter-out $(quiet-goals),$(or $(MAKECMDGOALS),all)),)
 include $(GEN)/config.mk
 endif
@@ -50,6 +50,7 @@ WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wvla $(
 CPPFLAGS := -I. -I$(O) -include $(GEN)/config.h -D_GNU_SOURCE
 COMMON := -std=gnu11 $(WARN) -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)/= -ffile-prefix-map=$(O)/=
 include kconfig/static.mk
+include kconfig/size.mk
 include tests/tests.mk
 
 run: $(O)/satchel
@@ -68,7 +69,7 @@ install: $(O)/satchel
 .PHONY: install
 
 clean:
-	$(Q)rm -rf $(addprefix $(O)/,generated obj host deps tests satchel satchel.debug satchel.map)
+	$(Q)rm -rf $(addprefix $(O)/,generated obj host deps tests size satchel satchel.debug satchel.map)
 distclean: clean
 	$(Q)rm -rf $(KCONFIG_CONFIG) $(KCONFIG_CONFIG).old $(if $(filter build,$(O)),build)
 .PHONY: clean distclean

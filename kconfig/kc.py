@@ -311,12 +311,15 @@ def cmd_oldconfig(config, _arg):
 
 def cmd_menuconfig(config, _arg):
     import menuconfig
+    import prices
     kconf, before = load_kconfig(), snapshot(config)
     start_from(kconf, config)
     write_config(kconf, config, note=False)
     os.environ["KCONFIG_CONFIG"] = config
     os.environ.setdefault("MENUCONFIG_STYLE", "aquatic")
-    menuconfig.menuconfig(load_kconfig())
+    kconf = load_kconfig()
+    prices.put_in_menu(kconf)
+    menuconfig.menuconfig(kconf)
     tell_changes(before, config)
 
 
