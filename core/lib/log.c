@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
-#define RING           8
+#include "core/lib/log_line.h"
 
-static const char *log_role = "";
+#define RING 8
+
 static enum log_level log_level = LOG_LEVEL_INFO;
-static bool log_priorities;
-static pid_t log_pid; /* a system call for each line otherwise */
+static struct log_speaker speaker = {.role = ""}; /* to ask for pid is a system call for each line */
+static const struct log_form *form = &log_plain;
 
 /* Lines of this thread that wait for log_flush(); a pipe takes so much in one piece. */
 static __thread struct gather {
@@ -47,10 +47,13 @@ void log_init(const char *role, enum log_level level, bool priorities)
 {
 	if (gather)
 		gather->len = 0; /* after fork(): these are the parent's to print */
-	log_role = role;
+	speaker = (struct log_speaker){role, getpid(), priorities};
 	log_level = level;
-	log_priorities = priorities;
-	log_pid = getpid();
+}
+
+void log_as_json(bool on)
+{
+	form = ENABLE_LOG_JSON && on ? &log_json : &log_plain;
 }
 
 static char *next_slot(void)
@@ -88,99 +91,51 @@ const char *log_str(struct str s)
 	return slot;
 }
 
-struct line {
-	char text[LINE_MAX_BYTES];
-	size_t len;
-};
-
-static void add_byte(struct line *l, char c)
+void log_line_add(struct log_line *l, const char *p, size_t n)
 {
-	if (l->len < sizeof(l->text) - 1) /* room for the line end */
-		l->text[l->len++] = c;
-}
-
-static void add_text(struct line *l, const char *s)
-{
-	while (*s)
-		add_byte(l, *s++);
-}
-
-static void add_value(struct line *l, const char *s)
-{
-	bool plain = *s != '\0';
-
-	for (const char *p = s; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
-			plain = false;
-	}
-	if (plain) {
-		add_text(l, s);
+	if (l->full || n > sizeof(l->text) - LOG_LINE_END - l->len) {
+		l->full = true;
 		return;
 	}
-	add_byte(l, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\') {
-			add_byte(l, '\\');
-			add_byte(l, (char)c);
-		} else if (c < ' ' || c == 0x7f) {
-			add_text(l, "\\x");
-			add_byte(l, "0123456789abcdef"[c >> 4]);
-			add_byte(l, "0123456789abcdef"[c & 15]);
-		} else {
-			add_byte(l, (char)c);
-		}
-	}
-	add_byte(l, '"');
+	memcpy(l->text + l->len, p, n);
+	l->len += n;
 }
 
-static void begin(struct line *l, enum log_level level, const char *event)
+void log_line_adds(struct log_line *l, const char *text)
+{
+	log_line_add(l, text, strlen(text));
+}
+
+void log_line_addc(struct log_line *l, char c)
+{
+	log_line_add(l, &c, 1);
+}
+
+static void begin(struct log_line *l, enum log_level level, const char *event)
 {
 	l->len = 0;
-	if (log_priorities) {
-		add_byte(l, '<');
-		add_byte(l, (char)('0' + level));
-		add_byte(l, '>');
-	}
-	add_text(l, "satchel");
-	if (*log_role) {
-		add_byte(l, ' ');
-		add_text(l, log_role);
-		add_byte(l, '[');
-		add_text(l, log_num(log_pid));
-		add_byte(l, ']');
-	}
-	add_text(l, ": ");
-	if (level == LOG_LEVEL_ERROR)
-		add_text(l, "error: ");
-	else if (level == LOG_LEVEL_WARNING)
-		add_text(l, "warning: ");
-	add_text(l, event);
+	l->full = false;
+	form->begin(l, &speaker, level, event);
 }
 
-static void add_pairs(struct line *l, va_list ap)
+static void add_pairs(struct log_line *l, va_list ap)
 {
 	const char *key, *value;
 
 	while ((key = va_arg(ap, const char *)) != NULL) {
 		value = va_arg(ap, const char *);
-		add_byte(l, ' ');
-		add_text(l, key);
+		form->pair(l, key, value);
 		if (!value)
 			break;
-		add_byte(l, '=');
-		add_value(l, value);
 	}
 }
 
 /* What is urgent takes along what was said before it. */
-static void finish(struct line *l, bool urgent)
+static void finish(struct log_line *l, bool urgent)
 {
 	ssize_t ignored;
 
+	form->end(l);
 	l->text[l->len++] = '\n';
 	if (gather && (urgent || gather->len + l->len > sizeof(gather->text)))
 		log_flush();
@@ -193,79 +148,44 @@ static void finish(struct line *l, bool urgent)
 	(void)ignored; /* nowhere to complain */
 }
 
-static void log_pairs(enum log_level level, const char *event, va_list ap)
+void log_write(enum log_level level, const char *event, ...)
 {
 	int saved = errno;
-	struct line l;
+	struct log_line l;
+	va_list ap;
 
 	if (level > log_level)
 		return;
 	begin(&l, level, event);
+	va_start(ap, event);
 	add_pairs(&l, ap);
+	va_end(ap);
 	finish(&l, level <= LOG_LEVEL_WARNING);
 	errno = saved;
-}
-
-void log_error(const char *event, ...)
-{
-	va_list ap;
-
-	va_start(ap, event);
-	log_pairs(LOG_LEVEL_ERROR, event, ap);
-	va_end(ap);
-}
-
-void log_warning(const char *event, ...)
-{
-	va_list ap;
-
-	va_start(ap, event);
-	log_pairs(LOG_LEVEL_WARNING, event, ap);
-	va_end(ap);
-}
-
-void log_info(const char *event, ...)
-{
-	va_list ap;
-
-	va_start(ap, event);
-	log_pairs(LOG_LEVEL_INFO, event, ap);
-	va_end(ap);
-}
-
-void log_debug(const char *event, ...)
-{
-	va_list ap;
-
-	va_start(ap, event);
-	log_pairs(LOG_LEVEL_DEBUG, event, ap);
-	va_end(ap);
 }
 
 void die(const char *event, ...)
 {
 	int saved = errno;
-	struct line l;
+	struct log_line l;
 	va_list ap;
 
 	begin(&l, LOG_LEVEL_ERROR, event);
 	va_start(ap, event);
 	add_pairs(&l, ap);
 	va_end(ap);
-	if (saved) {
-		add_text(&l, ": ");
-		add_text(&l, strerror(saved));
-	}
+	if (saved)
+		form->reason(&l, strerror(saved));
 	finish(&l, true);
 	_exit(1);
 }
 
 void bug(const char *what)
 {
-	struct line l;
+	struct log_line l;
 
-	begin(&l, LOG_LEVEL_ERROR, "broken invariant: ");
-	add_text(&l, what);
+	begin(&l, LOG_LEVEL_ERROR, "broken invariant");
+	form->reason(&l, what);
 	finish(&l, true);
 	abort();
 }

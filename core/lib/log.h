@@ -3,8 +3,8 @@
 #define CORE_LIB_LOG_H
 
 /*
- * Log lines to stderr (each one write unless gathered, with a "<N>" syslog priority in front when
- * log_init() was told that a supervisor reads them) without stdio.
+ * Log lines to stderr, without stdio: each one write unless gathered; as text, with a "<N>" syslog priority
+ * in front when log_init() was told that a supervisor reads them, or as JSON.
  *
  * log_info("login", "user", name, "mech", mech, NULL) prints
  *   satchel gate[123]: login user=alice mech=PLAIN
@@ -26,10 +26,16 @@ void log_init(const char *role, enum log_level level, bool priorities);
  * under load then writes once a turn. Off: flushes, as by default. */
 void log_gather(bool on);
 void log_flush(void);
-void log_error(const char *event, ...) __attribute__((sentinel));
-void log_warning(const char *event, ...) __attribute__((sentinel));
-void log_info(const char *event, ...) __attribute__((sentinel));
-void log_debug(const char *event, ...) __attribute__((sentinel));
+/* Where it is compiled in (LOG_JSON): an object for each line, with the time. */
+void log_as_json(bool on);
+/* Event, then pairs of key and value, then NULL; errno stays as it was. */
+void log_write(enum log_level level, const char *event, ...) __attribute__((sentinel));
+/* What nobody compiled in is gone, with its text; arguments are then not evaluated. */
+#define log_at(level, ...) ((level) <= CONFIG_LOG_LEVEL_MAX ? log_write((level), __VA_ARGS__) : (void)0)
+#define log_error(...)     log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...)   log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)      log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)     log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 const char *log_num(int64_t n);
 /* A struct str as a short-lived zero-terminated string (cut at 200 bytes; same ring). */
 const char *log_str(struct str s);

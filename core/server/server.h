@@ -27,7 +27,7 @@ enum srv_role { SRV_MASTER, SRV_GATE, SRV_AUTH, SRV_MAIL, SRV_ROLES };
 /* ---- settings.c, settings_table.c ---- */
 
 struct srv_settings {
-	char *data, *hostname, *log_level;
+	char *data, *hostname, *log_level, *log_format;
 	char *imap_listen, *lmtp_listen, *lmtp_auth, *lmtp_peers;
 	char *user_gate, *user_auth, *user_mail, *sandbox;
 	uint64_t listen_backlog;

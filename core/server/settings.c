@@ -88,6 +88,13 @@ static int check(const char *file, struct buf *errors)
 
 	if (level_find(srv_settings.log_level, &level))
 		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
+	if (level_find(srv_settings.log_level, &level) == 0 && level > CONFIG_LOG_LEVEL_MAX)
+		log_warning("log_level asks for messages that are not in this binary", "log_level",
+			srv_settings.log_level, NULL);
+	if (strcmp(srv_settings.log_format, "plain") != 0 &&
+		!(ENABLE_LOG_JSON && strcmp(srv_settings.log_format, "json") == 0))
+		buf_addv(errors, file, ENABLE_LOG_JSON ? ": log_format must be plain or json\n" :
+			": log_format must be plain: this binary has no CONFIG_LOG_JSON\n", NULL);
 	if (!is_sandbox(srv_settings.sandbox))
 		buf_addv(errors, file, ": sandbox must be auto, require or off\n", NULL);
 	if (ENABLE_LMTP_AUTH && !is_lmtp_auth(srv_settings.lmtp_auth))
@@ -214,6 +221,7 @@ void srv_log_init(const char *role)
 	level_find(srv_settings.log_level, &level);
 	/* systemd reads the <N> in front and takes it as the priority. */
 	log_init(role, level, getenv("JOURNAL_STREAM") != NULL);
+	log_as_json(strcmp(srv_settings.log_format, "json") == 0);
 }
 
 /* roff takes a backslash as an escape and a dot or quote at a line's start as a request. */

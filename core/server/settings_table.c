@@ -96,6 +96,10 @@ const struct setting srv_settings_table[] = {
 		NULL},
 	{"log_level", SETTING_STRING, "info", 0, 0, &srv_settings.log_level,
 		"What is printed: error, warning, info or debug.", NULL},
+	{"log_format", SETTING_STRING, "plain", 0, 0, &srv_settings.log_format,
+		"How: plain, lines of an event and key=value, with a priority in front where systemd reads "
+		"them; or json, an object for each line, with the time, where the binary has that.",
+		NULL},
 	{"sandbox", SETTING_STRING, "auto", 0, 0, &srv_settings.sandbox,
 		"What the processes do where the kernel or a container does not let them give up all "
 		"that they do not need: auto says in the log what is missing and serves, require "
