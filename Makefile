@@ -32,7 +32,8 @@ all: $(O)/satchel
 include kconfig/config.mk
 
 # Goals that need no configuration must not make one.
-quiet-goals := help clean distclean source legal-info lint-kconfig rfc-table prices size-diff size-profile check-prices $(config-goals)
+quiet-goals := help clean distclean source legal-info lint-kconfig rfc-table prices size-diff size-profile \
+	check-prices from-binary $(config-goals)
 ifneq ($(filter-out $(quiet-goals),$(or $(MAKECMDGOALS),all)),)
 include $(GEN)/config.mk
 endif

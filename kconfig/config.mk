@@ -25,6 +25,16 @@ rfc-table:
 	$(Q)$(PYTHON) kconfig/rfc.py write
 .PHONY: $(filter-out %_defconfig,$(config-goals)) lint-kconfig rfc-table
 
+# The same program again, from what it says of itself.
+from-binary:
+	$(if $(FILE),,$(error from-binary needs a program: FILE=PATH))
+	$(Q)mkdir -p $(dir $(KCONFIG_CONFIG))
+	$(Q)$(FILE) config --kconfig >$(KCONFIG_CONFIG).new && grep -q '^CONFIG_' $(KCONFIG_CONFIG).new || \
+		{ rm -f $(KCONFIG_CONFIG).new; echo '$(FILE) does not say what it was built from' >&2; exit 1; }
+	$(Q)mv $(KCONFIG_CONFIG).new $(KCONFIG_CONFIG)
+	$(Q)$(MAKE) --no-print-directory all
+.PHONY: from-binary
+
 # Without a .config the default one is taken.
 $(KCONFIG_CONFIG):
 	$(Q)$(kc) untouched $@ $(GEN)

@@ -31,7 +31,10 @@ void log_as_json(bool on);
 /* Event, then pairs of key and value, then NULL; errno stays as it was. */
 void log_write(enum log_level level, const char *event, ...) __attribute__((sentinel));
 /* What nobody compiled in is gone, with its text; arguments are then not evaluated. */
-#define log_at(level, ...) ((level) <= CONFIG_LOG_LEVEL_MAX ? log_write((level), __VA_ARGS__) : (void)0)
+#define LOG_LEVEL_MAX                                                                              \
+	(ENABLE_LOG_UPTO_DEBUG ? LOG_LEVEL_DEBUG : ENABLE_LOG_UPTO_INFO ? LOG_LEVEL_INFO :             \
+		ENABLE_LOG_UPTO_WARNING ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR)
+#define log_at(level, ...) ((level) <= LOG_LEVEL_MAX ? log_write((level), __VA_ARGS__) : (void)0)
 #define log_error(...)     log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...)   log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)      log_at(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -88,7 +88,7 @@ static int check(const char *file, struct buf *errors)
 
 	if (level_find(srv_settings.log_level, &level))
 		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
-	if (level_find(srv_settings.log_level, &level) == 0 && level > CONFIG_LOG_LEVEL_MAX)
+	if (level_find(srv_settings.log_level, &level) == 0 && level > LOG_LEVEL_MAX)
 		log_warning("log_level asks for messages that are not in this binary", "log_level",
 			srv_settings.log_level, NULL);
 	if (strcmp(srv_settings.log_format, "plain") != 0 &&

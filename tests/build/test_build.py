@@ -99,7 +99,17 @@ def test_the_same_configuration_gives_the_same_bytes_in_another_folder(tmp_path)
     assert digest(first.binary) == digest(second.binary)
     third = second.build("allnoconfig")
     assert digest(first.binary) != digest(third.binary)
-    assert digest(third.build("defconfig").binary) == digest(first.binary)
+    third.make("from-binary", f"FILE={first.binary}")  # as it says itself what it was made of
+    assert digest(third.binary) == digest(first.binary)
+
+
+def test_what_is_no_satchel_makes_no_configuration(tmp_path):
+    tree = Tree(tmp_path)
+    tree.make("defconfig")
+    before = tree.config.read_text()
+    done = tree.make("from-binary", "FILE=/bin/true", check=False)
+    assert done.returncode and "/bin/true does not say what it was built from" in done.stderr
+    assert tree.config.read_text() == before
 
 
 def test_a_second_make_builds_nothing(tmp_path):
