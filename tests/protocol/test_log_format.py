@@ -24,8 +24,11 @@ def lines(binary, tmp_path):
 
     def talk(client):
         server.start()
-        client(server)
-        assert server.stop() == 0
+        try:
+            client(server)
+        finally:
+            status = server.stop()
+        assert status == 0
         return [json.loads(line, object_pairs_hook=once) for line in server.log_path.read_bytes().splitlines()]
     return talk
 
