@@ -20,7 +20,9 @@
 
 #define OPEN_MAX 256
 #define SMALLEST_SEGMENT (1024 * 1024)
-#define MAKER_CHUNK (128 * 1024) /* what a sync may have to wait behind */
+/* What a sync may have to wait behind. Through the page cache each piece is synced too, so there are fewer. */
+#define DIRECT_CHUNK (128 * 1024)
+#define CACHED_CHUNK (1024 * 1024)
 #define WHOLE 1024
 #define FIRST_SEGMENT (4 * 1024 * 1024) /* made at start, where nobody wants to wait */
 
@@ -198,17 +200,17 @@ static bool keep_pace(struct spare *sp, unsigned done)
 static int zero_fill(struct spare *sp, int fd, uint64_t size)
 {
 	bool direct = !(size % IO_BLOCK) && !io_direct(fd, true);
-	uint64_t at, n;
+	uint64_t at, n, chunk = direct ? DIRECT_CHUNK : CACHED_CHUNK;
 	int answer = -1;
 	void *zeros;
 
-	if (posix_memalign(&zeros, IO_BLOCK, MAKER_CHUNK))
+	if (posix_memalign(&zeros, IO_BLOCK, chunk))
 		return -1;
-	memset(zeros, 0, MAKER_CHUNK);
+	memset(zeros, 0, chunk);
 	if (io_fallocate(fd, size))
 		goto free_zeros;
 	for (at = 0; at < size; at += n) {
-		n = size - at < MAKER_CHUNK ? size - at : MAKER_CHUNK;
+		n = size - at < chunk ? size - at : chunk;
 		if (io_pwrite(fd, zeros, n, at))
 			goto free_zeros;
 		/* Synced in small pieces, so that the committer never waits behind a large one. */
