@@ -332,3 +332,15 @@ def test_other_flags_compile_everything(tmp_path):
     assert "# CONFIG_DEBUG_INFO is not set" in text
     tree.config.write_text(text.replace("# CONFIG_DEBUG_INFO is not set", "CONFIG_DEBUG_INFO=y"))
     assert "core/lib/buf.c" in tree.make(target).stdout
+
+
+@pytest.mark.parametrize("level, said", [("ERROR", "e"), ("WARNING", "ew"), ("INFO", "ewi"), ("DEBUG", "ewid")])
+def test_log_lines_above_the_level_are_not_compiled(tmp_path, level, said):
+    source, made = tmp_path / "lines.c", tmp_path / "lines.o"
+    words = {"e": "error", "w": "warning", "i": "info", "d": "debug"}
+    source.write_text('#include "core/lib/log.h"\nvoid lines(void);\nvoid lines(void)\n{\n' + "".join(
+        f'\tlog_{word}("words of {word}", NULL);\n' for word in words.values()) + "}\n")
+    levels = [f"-DENABLE_LOG_UPTO_{name}={int(name == level)}" for name in ("ERROR", "WARNING", "INFO", "DEBUG")]
+    run("gcc", "-Os", f"-I{TOP}", *levels, "-c", "-o", made, source).check_returncode()
+    code = made.read_bytes()
+    assert [key for key, word in words.items() if f"words of {word}".encode() in code] == list(said)
