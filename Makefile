@@ -72,7 +72,7 @@ install: $(O)/satchel
 clean:
 	$(Q)rm -rf $(addprefix $(O)/,generated obj host deps tests size satchel satchel.debug satchel.map)
 distclean: clean
-	$(Q)rm -rf $(KCONFIG_CONFIG) $(KCONFIG_CONFIG).old $(if $(filter build,$(O)),build)
+	$(Q)rm -rf $(KCONFIG_CONFIG) $(KCONFIG_CONFIG).old $(KCONFIG_CONFIG).budget $(if $(filter build,$(O)),build)
 .PHONY: clean distclean
 
 help:

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: 0BSD
-# check-binary.sh STRIPPED UNSTRIPPED MAX_KB: fail unless the binary is a hardened static-pie.
+# check-binary.sh STRIPPED UNSTRIPPED MAX_KB [BUDGET_KB]: fail unless the binary is a hardened static-pie
+# and within what the configuration and its preset allow.
 set -eu
-bin=$1 debug=$2 max=$3
+bin=$1 debug=$2 max=$3 budget=${4:-}
 : "${READELF:=readelf}"
 bad=0
 complain() {
@@ -30,4 +31,6 @@ echo "$segments" | grep LOAD | grep -q 'RWE' && complain "has a segment both wri
 case $symbols in *__stack_chk_fail*) ;; *) complain "has no stack protector" ;; esac
 size=$(stat -c %s "$bin")
 [ "$size" -le $((max * 1024)) ] || complain "has $size bytes, more than CONFIG_IMAGE_MAX_KB=$max allows"
+[ -z "$budget" ] || [ "$size" -le $((budget * 1024)) ] ||
+	complain "has $size bytes, more than the preset's budget of $budget KB: make size says what they go to"
 exit $bad

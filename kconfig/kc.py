@@ -11,6 +11,7 @@ import hashlib
 import os
 import random
 import re
+import signal
 import sys
 
 try:
@@ -178,7 +179,8 @@ def write_config(kconf, path, note=True):
 
 
 # Presets: a few lines over a base. `#base allnoconfig` or `#base allyesconfig` may stand in the
-# first line, so that a preset need not name the features it does or does not take.
+# first line, so that a preset need not name the features it does or does not take. `#budget N` says how
+# many kilobytes the program may have, as long as nobody changes the configuration.
 
 def set_all_bools(kconf, value):
     """Give every bool one value; `option allnoconfig_y` marks what allnoconfig keeps."""
@@ -228,10 +230,32 @@ def load_preset(kconf, name):
     load_strictly(kconf, path)
 
 
+def preset_budget(name):
+    with open(preset_files()[name], encoding="utf-8") as file:
+        match = re.search(r"(?m)^#budget ([1-9]\d*)$", file.read())
+    return match.group(1) if match else ""
+
+
+def note_budget(config, name):
+    """Beside the .config: its hash and what it may weigh."""
+    write_if_changed(config + ".budget", f"{file_hash(config)} {preset_budget(name)}\n")
+
+
+def budget_of(config):
+    """Kilobytes that the preset allows; empty: none, or it is no longer the preset."""
+    try:
+        with open(config + ".budget", encoding="utf-8") as file:
+            digest, budget = file.read().rstrip("\n").split(" ")
+    except (OSError, ValueError):
+        return ""
+    return budget if digest == file_hash(config) else ""
+
+
 def cmd_defconfig(config, name):
-    kconf = load_kconfig()
-    load_preset(kconf, name or "default")
+    kconf, name = load_kconfig(), name or "default"
+    load_preset(kconf, name)
     write_config(kconf, config)
+    note_budget(config, name)
 
 
 def cmd_allconfig(config, base):
@@ -312,6 +336,8 @@ def cmd_oldconfig(config, _arg):
 def cmd_menuconfig(config, _arg):
     import menuconfig
     import prices
+    # Whoever started make may have ignored it, and the menu would ask a terminal that is gone for ever.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     kconf, before = load_kconfig(), snapshot(config)
     start_from(kconf, config)
     write_config(kconf, config, note=False)
@@ -388,12 +414,12 @@ def write_symbols(kconf, folder):
         write_if_changed(os.path.join(folder, name), value)
 
 
-def config_mk(kconf, chosen):
+def config_mk(kconf, chosen, budget):
     lines = [f"CONFIG_{sym.name} := {sym.str_value}"
              for sym in sorted(kconf.unique_defined_syms, key=lambda s: s.name)
              if sym.type != STRING and sym.str_value not in ("", "n")]
     folders = " ".join(folder for _name, folder in chosen)
-    return "\n".join(lines) + f"\nFEATURE_DIRS := {folders}\n"
+    return "\n".join(lines) + f"\nFEATURE_DIRS := {folders}\nBUDGET_KB := {budget}\n"
 
 
 def cmd_generate(config, out):
@@ -419,7 +445,7 @@ def cmd_generate(config, out):
                      "\n".join("\t" + c_string(line) + '"\\n"' for line in text.splitlines()) + ";\n")
     write_if_changed(f"{out}/version.h", f"#define SATCHEL_VERSION {c_string(version)}\n"
                      f"#define SATCHEL_CONFIG_HASH {c_string(digest)}\n")
-    write_if_changed(f"{out}/config.mk", config_mk(kconf, chosen))
+    write_if_changed(f"{out}/config.mk", config_mk(kconf, chosen, budget_of(config)))
     with open(f"{out}/stamp", "w", encoding="utf-8"):
         pass
 
@@ -444,6 +470,7 @@ def follow_default(config, out):
                 load_preset(kconf, "default")
                 write_if_changed(config, full_text(kconf))
                 write_if_changed(f"{out}/untouched", file_hash(config))
+                note_budget(config, "default")
 
 
 def source_words():

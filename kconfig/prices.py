@@ -45,10 +45,8 @@ def options(kconf):
 # ---- configurations ----
 
 def fresh(preset):
-    """Without its budget: an option over it has a price all the same."""
     kconf = kc.load_kconfig()
     kc.load_preset(kconf, preset)
-    kconf.syms["IMAGE_MAX_KB"].set_value("65536")
     return kconf
 
 
@@ -87,20 +85,19 @@ def pair(preset, name):
 
 # ---- builds ----
 
-def session_bytes(build, name):
-    """What struct feature says that each session keeps for it: read from the program."""
-    debug, symbol = f"{build}/satchel.debug", f"{name.lower()}_feature"
+def session_bytes(build):
+    """{NAME: bytes} that each session keeps for a feature: what struct feature says, read from the program."""
+    debug, offset, found = f"{build}/satchel.debug", session_size_offset(build), {}
     text = subprocess.run(["readelf", "-sSW", debug], capture_output=True, text=True, check=True).stdout
-    match = re.search(rf"(?m)^\s*\d+: ([0-9a-f]+)\s+\d+ OBJECT .* {symbol}$", text)
-    if not match:
-        return 0
-    at, offset = int(match.group(1), 16), session_size_offset(build)
-    for start, place, size in re.findall(r"(?m)^\s*\[ *\d+\] \S+ +PROGBITS +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", text):
-        if int(start, 16) <= at < int(start, 16) + int(size, 16):
-            with open(debug, "rb") as file:
-                file.seek(int(place, 16) + at - int(start, 16) + offset)
-                return (struct.unpack("<Q", file.read(8))[0] + 15) & ~15  # as core/features.c lays them out
-    return 0
+    sections = [[int(n, 16) for n in row] for row in re.findall(
+        r"(?m)^\s*\[ *\d+\] \S+ +PROGBITS +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", text)]
+    with open(debug, "rb") as file:
+        for at, name in re.findall(r"(?m)^\s*\d+: ([0-9a-f]+)\s+\d+ OBJECT .* (\w+)_feature$", text):
+            start, place = next(row[:2] for row in sections if row[0] <= int(at, 16) < row[0] + row[2])
+            file.seek(place + int(at, 16) - start + offset)
+            # as core/features.c lays them out
+            found[name.upper()] = (struct.unpack("<Q", file.read(8))[0] + 15) & ~15
+    return found
 
 
 def session_size_offset(build):
@@ -111,14 +108,14 @@ def session_size_offset(build):
 
 
 def tree_hash():
-    """Of everything that goes into a program: a figure is good for as long as that is the same."""
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "core", "features", "deps", "Makefile", "Kconfig",
-                            "kconfig/static.mk", "VERSION"], capture_output=True, text=True, check=True).stdout.split("\n")
+    """Of everything that goes into a program, and of how it is counted: a figure is good for as long as
+    that is the same."""
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "core", "features", "deps", "Makefile", "VERSION",
+                            "kconfig/*.mk", "kconfig/*.py"], capture_output=True, text=True, check=True).stdout.splitlines()
     total = hashlib.sha256()
     for name in sorted(names):
-        if name.endswith((".c", ".h", ".mk", ".sh", ".patch", "Kconfig", "Makefile", "VERSION")):
-            with open(name, "rb") as file:
-                total.update(name.encode() + hashlib.sha256(file.read()).digest())
+        if os.path.isfile(name) and not re.search(r"_test\.c$|/test_\w+\.py$|\.md$", name):
+            total.update(name.encode() + bytes.fromhex(kc.file_hash(name)))
     return total.hexdigest()
 
 
@@ -136,7 +133,7 @@ class Builder:
             self.figures = {}
 
     def measure(self, config, name):
-        key = hashlib.sha256((self.tree + name + config).encode()).hexdigest()
+        key = hashlib.sha256((self.tree + config).encode()).hexdigest()
         if key not in self.figures:
             self.figures[key] = self.build(config, name)
             kc.write_if_changed(self.remembered, json.dumps(self.figures))
@@ -151,7 +148,7 @@ class Builder:
         figures = linkmap.totals(linkmap.pieces(f"{self.folder}/satchel.map"))
         with open(f"{self.folder}/satchel", "rb") as file:
             figures["xz"] = len(lzma.compress(file.read()))
-        figures["session"] = session_bytes(self.folder, name)
+        figures["sessions"] = session_bytes(self.folder)
         return figures
 
 
@@ -166,7 +163,7 @@ def price_of(builder, preset, name):
     if not configs:
         return None
     with_it, without = (builder.measure(config, name) for config in configs)
-    return {**difference(with_it, without), "session": with_it["session"]}
+    return {**difference(with_it, without), "session": with_it["sessions"].get(name, 0)}
 
 
 def prices_on(base, out, names, tree, tell):
@@ -188,6 +185,8 @@ class Progress:
 
 
 def measure(out, names):
+    if not names:
+        return {base: {} for base in BASES}
     tree, tell = tree_hash(), Progress(len(BASES) * len(names))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = {base: pool.submit(prices_on, base, out, names, tree, tell) for base in BASES}
@@ -238,7 +237,7 @@ def cmd_check(out, count="3", seed="0"):
     if not same:
         print(f"NOT RUN: prices are those of {prices.get('compiler')} on {prices.get('architecture')}, not of this machine's")
     picked = random.Random(seed).sample(sorted(set(known) - missing), min(int(count), len(known) - len(missing)))
-    measured = measure(out, picked) if same else {base: {} for base in BASES}
+    measured = measure(out, picked if same else [])
     for base, found in measured.items():
         for name, price in found.items():
             old = prices["options"][name][base]

@@ -9,7 +9,7 @@ size-map: $(O)/satchel
 size-diff:
 	$(if $(and $(A),$(B)),,$(error size-diff needs two build folders: A=DIR B=DIR))
 	$(Q)$(PYTHON) kconfig/size.py diff $(A) $(B) $(FORMAT)
-size-why: $(O)/satchel
+size-why: $(KCONFIG_CONFIG)
 	$(if $(WHY),,$(error size-why needs an option: WHY=CONFIG_X))
 	$(Q)$(PYTHON) kconfig/prices.py why $(O) $(KCONFIG_CONFIG) $(WHY)
 	$(Q)$(PYTHON) kconfig/size.py diff $(O)/size/without $(O)/size/with $(FORMAT)

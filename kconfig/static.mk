@@ -30,7 +30,7 @@ $(O)/satchel.debug: $(static-obj) $(call dep-stamps,static) $(O)/obj/list $(O)/o
 $(O)/satchel: $(O)/satchel.debug
 	$(call say,STRIP,$@)
 	$(Q)$(STRIP) -s -R .comment -R .note.gnu.property -o $@.new $<
-	$(Q)READELF=$(READELF) kconfig/check-binary.sh $@.new $< $(CONFIG_IMAGE_MAX_KB)
+	$(Q)READELF=$(READELF) kconfig/check-binary.sh $@.new $< $(CONFIG_IMAGE_MAX_KB) $(BUDGET_KB)
 	$(Q)mv $@.new $@
 	@printf '  %-7s %s: %s bytes\n' SIZE $@ $$(stat -c %s $@)
 

@@ -42,8 +42,8 @@ def cell(name, size, x, y, w, h, colour):
     short = name.split("/")[-1]
     if w > 7 * len(short) + 6 and h > 16:
         yield f'<text x="{x + 4:.1f}" y="{y + 13:.1f}">{html.escape(short)}</text>'
-    if w > 60 and h > 32:
-        yield f'<text x="{x + 4:.1f}" y="{y + 27:.1f}" opacity=".8">{size / 1024:.1f} KiB</text>'
+        if w > 60 and h > 32:
+            yield f'<text x="{x + 4:.1f}" y="{y + 27:.1f}" opacity=".8">{size / 1024:.1f} KiB</text>'
     yield "</g>"
 
 

@@ -2,7 +2,6 @@
 #include "core/lib/bytes.h"
 
 #include <stdint.h>
-#include <string.h>
 
 /*
  * block: sixteen bytes; same(): a number with SAME_BITS bits set for each byte that is the one

@@ -4,7 +4,7 @@
 
 /*
  * Searches of the kind that mail is read with: line ends, mostly, some seventy bytes apart.  Sixteen
- * bytes at a time where every processor of the architecture can, else the C library's way.
+ * bytes at a time, where every processor of the architecture can with one instruction.
  */
 
 #include <stddef.h>

@@ -88,9 +88,6 @@ static int check(const char *file, struct buf *errors)
 
 	if (level_find(srv_settings.log_level, &level))
 		buf_addv(errors, file, ": log_level must be error, warning, info or debug\n", NULL);
-	if (level_find(srv_settings.log_level, &level) == 0 && level > LOG_LEVEL_MAX)
-		log_warning("log_level asks for messages that are not in this binary", "log_level",
-			srv_settings.log_level, NULL);
 	if (strcmp(srv_settings.log_format, "plain") != 0 &&
 		!(ENABLE_LOG_JSON && strcmp(srv_settings.log_format, "json") == 0))
 		buf_addv(errors, file, ENABLE_LOG_JSON ? ": log_format must be plain or json\n" :

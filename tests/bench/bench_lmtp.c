@@ -22,6 +22,7 @@
 struct client {
 	struct loop_fd fd;
 	bool text; /* 354 has come: the message is on its way */
+	unsigned long number; /* of its message */
 };
 
 static struct mail mail;
@@ -56,10 +57,11 @@ static void begin(struct client *c)
 	int n;
 
 	c->text = false;
-	if (begun++ >= wanted)
+	if (begun >= wanted)
 		return;
+	c->number = ++begun;
 	n = snprintf(text, sizeof(text), "MAIL FROM:<load@example.net>\r\nRCPT TO:<a%lu>\r\nDATA\r\n",
-		begun * 7 % ACCOUNTS);
+		c->number * 7 % ACCOUNTS);
 	put(c, text, (size_t)n);
 }
 
@@ -70,7 +72,7 @@ static void send_text(struct client *c)
 		"From: Load Test <load@example.net>\r\nTo: somebody@example.org\r\n"
 		"Subject: Message number %lu of many\r\nDate: Thu, 26 Nov 2026 10:00:00 +0000\r\n"
 		"Message-ID: <%lu.bench@example.net>\r\nMIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", begun, begun);
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", c->number, c->number);
 
 	memset(text + n, 'x', BODY - (size_t)n);
 	for (size_t i = (size_t)n + 76; i < BODY - 2; i += 78)

@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from harness.tree import TOP, clean_environment
+from harness.tree import TOP, Tree, clean_environment
 
 sys.path.insert(0, str(TOP / "kconfig"))
 
@@ -91,8 +91,26 @@ def test_a_build_that_is_not_there_is_an_error(tmp_path):
     assert done.returncode == 1 and "build it first" in done.stderr
 
 
-def test_every_option_has_a_price():
-    tool("prices", "check", "/nowhere", 0)
+def test_every_option_has_a_price(tmp_path):
+    tool("prices", "check", tmp_path / "builds", 0)
+    assert not (tmp_path / "builds").exists()  # nothing was to be measured
+
+
+def test_a_preset_is_held_to_its_budget_until_somebody_changes_it(tmp_path):
+    tree = Tree(tmp_path)
+    tree.make("tiny_defconfig")
+    tree.make(f"{tree.out}/generated/config.mk")
+    assert re.search(r"(?m)^BUDGET_KB := 432$", tree.generated("config.mk"))
+    tree.config.write_text(tree.config.read_text().replace("# CONFIG_IDLE is not set", "CONFIG_IDLE=y"))
+    tree.make(f"{tree.out}/generated/config.mk")
+    assert re.search(r"(?m)^BUDGET_KB := $", tree.generated("config.mk"))
+
+
+def test_a_program_over_its_budget_does_not_pass():
+    check = ["kconfig/check-binary.sh", BUILD / "satchel", BUILD / "satchel.debug", "65536"]
+    assert subprocess.run([*check, "65536"], cwd=TOP, check=False).returncode == 0
+    done = subprocess.run([*check, "100"], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "more than the preset's budget of 100 KB" in done.stderr
 
 
 def test_a_price_that_is_off_is_seen():

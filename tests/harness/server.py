@@ -197,6 +197,21 @@ class Server:
             client.login(user, password or self.password)
         return client
 
+    def count(self, user="demo"):
+        """How many messages INBOX has."""
+        client = self.imap(user)
+        n = int(client.select(readonly=True)[1][0])
+        client.logout()
+        return n
+
+    def newest(self, user="demo", items="(BODY.PEEK[])"):
+        """The newest message of INBOX, as bytes, or another item of it."""
+        client = self.imap(user)
+        client.select(readonly=True)
+        got = client.fetch("*", items)[1][0]
+        client.logout()
+        return got[1] if isinstance(got, tuple) else got
+
     def lmtp(self):
         return smtplib.LMTP("127.0.0.1", self.lmtp_port)
 

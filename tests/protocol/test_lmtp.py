@@ -18,22 +18,6 @@ def wire(server):
         yield w
 
 
-def newest(server, user="demo"):
-    """The newest message of INBOX, as bytes."""
-    client = server.imap(user)
-    client.select(readonly=True)
-    text = client.fetch("*", "(BODY.PEEK[])")[1][0][1]
-    client.logout()
-    return text
-
-
-def count(server, user):
-    client = server.imap(user)
-    n = int(client.select(readonly=True)[1][0])
-    client.logout()
-    return n
-
-
 def transaction(wire, *recipients, data):
     wire.smtp("MAIL FROM:<a@example.org>")
     for recipient in recipients:
@@ -93,13 +77,13 @@ def test_each_recipient_gets_its_own_reply_after_data(server, wire):
     assert [code for code, _ in replies] == [250, 250]
     assert wire.smtp("NOOP")[0] == 250  # and no third reply
     for user in ("demo", "other"):
-        assert b"Subject: two replies" in newest(server, user)
+        assert b"Subject: two replies" in server.newest(user)
 
 
 def test_trace_fields_stand_in_front(server, wire):
     wire.smtp("LHLO pc.example.org")
     assert transaction(wire, "demo", data=message("traced"))[0][0] == 250
-    text = newest(server)
+    text = server.newest()
     parsed = email.message_from_bytes(text)
     assert text.startswith(b"Return-Path: <a@example.org>\r\n")
     assert parsed["Delivered-To"] == "demo"
@@ -115,7 +99,7 @@ def test_a_bounce_has_the_empty_return_path(server, wire):
     wire.smtp("DATA")
     wire.send(message("a bounce") + ".\r\n")
     assert wire.reply()[0] == 250
-    assert newest(server).startswith(b"Return-Path: <>\r\n")
+    assert server.newest().startswith(b"Return-Path: <>\r\n")
 
 
 @pytest.mark.parametrize("body", [
@@ -133,11 +117,11 @@ def test_dots_and_odd_bodies_survive(server, wire, body):
         whole += "\r\n"
     wire.send(re.sub(r"(?m)^\.", "..", whole).encode("latin-1") + b".\r\n")
     assert wire.reply()[0] == 250
-    assert newest(server).split(b"\r\n\r\n", 1)[1] == whole.split("\r\n\r\n", 1)[1].encode("latin-1")
+    assert server.newest().split(b"\r\n\r\n", 1)[1] == whole.split("\r\n\r\n", 1)[1].encode("latin-1")
 
 
 def test_everything_may_arrive_in_one_packet(server, wire):
-    before = count(server, "other")
+    before = server.count("other")
     one = ("LHLO pc\r\n" + "".join(
         f"MAIL FROM:<a@b>\r\nRCPT TO:<other>\r\nDATA\r\n{message(f'pipelined {i}')}.\r\n" for i in range(20))
         + "QUIT\r\n")
@@ -147,18 +131,18 @@ def test_everything_may_arrive_in_one_packet(server, wire):
         assert [wire.reply()[0] for _ in range(4)] == [250, 250, 354, 250]
     assert wire.reply()[0] == 221
     assert wire.line() is None
-    assert count(server, "other") == before + 20
+    assert server.count("other") == before + 20
 
 
 def test_bytes_may_arrive_one_by_one(server, wire):
     for byte in f"LHLO pc\r\nMAIL FROM:<a@b>\r\nRCPT TO:<demo>\r\nDATA\r\n{message('slow')}.\r\n":
         wire.send(byte)
     assert [wire.reply()[0] for _ in range(5)] == [250, 250, 250, 354, 250]
-    assert b"Subject: slow" in newest(server)
+    assert b"Subject: slow" in server.newest()
 
 
 def test_a_connection_cut_in_data_delivers_nothing(server):
-    before = count(server, "demo")
+    before = server.count("demo")
     with server.raw_lmtp() as wire:
         wire.reply()
         wire.smtp("LHLO pc")
@@ -170,7 +154,7 @@ def test_a_connection_cut_in_data_delivers_nothing(server):
         wire.reply()
         wire.smtp("LHLO pc")
         assert transaction(wire, "other", data=message("after the cut"))[0][0] == 250
-    assert count(server, "demo") == before
+    assert server.count("demo") == before
 
 
 def test_a_lone_dot_needs_both_line_ends(server, wire):
@@ -183,7 +167,7 @@ def test_a_lone_dot_needs_both_line_ends(server, wire):
     code, _ = wire.reply()
     assert wire.smtp("NOOP")[0] == 250  # no stray replies
     if code == 250:
-        assert b"still data" in newest(server)
+        assert b"still data" in server.newest()
     else:
         assert 500 <= code < 600
 
@@ -234,7 +218,7 @@ def test_all_recipients_refused_means_no_data(server):
 def test_the_case_of_a_name_does_not_make_another_account(server, wire):
     wire.smtp("LHLO pc")
     assert transaction(wire, "DeMo@Example.ORG", data=message("in mixed case"))[0][0] == 250
-    assert b"Subject: in mixed case" in newest(server)
+    assert b"Subject: in mixed case" in server.newest()
     client = server.imap("DEMO")
     client.select()
     assert client.search(None, "SUBJECT", '"in mixed case"')[1][0].split()

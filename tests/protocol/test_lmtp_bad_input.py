@@ -14,21 +14,6 @@ def wire(server):
         yield w
 
 
-def count(server, user="other"):
-    client = server.imap(user)
-    n = int(client.select(readonly=True)[1][0])
-    client.logout()
-    return n
-
-
-def newest(server, items="(BODY.PEEK[])", user="other"):
-    client = server.imap(user)
-    client.select(readonly=True)
-    got = client.fetch("*", items)[1][0]
-    client.logout()
-    return got[1] if isinstance(got, tuple) else got
-
-
 def begin(wire, *recipients):
     wire.smtp("MAIL FROM:<a@example.org>")
     for recipient in recipients:
@@ -48,17 +33,17 @@ def deliver(wire, text, *recipients):
 def test_lines_over_998_octets_are_kept_as_they_came(server, wire, length):
     text = b"Subject: long\r\nX-Long: " + b"h" * length + b"\r\n\r\n" + b"b" * length + b"\r\nend\r\n"
     assert deliver(wire, text)[0][0] == 250
-    assert newest(server).endswith(text)
+    assert server.newest("other").endswith(text)
 
 
 def test_nul_is_refused_for_every_recipient_and_the_session_goes_on(server, wire):
-    before = count(server)
+    before = server.count("other")
     for text in (b"\0", b"Subject: a\0b\r\n\r\nx", b"Subject: x\r\n\r\nbody\0", b"Subject: x\r\n\0\r\n\r\nx"):
         replies = deliver(wire, text + b"\r\n", "other", "demo", "other")
         assert [(code, why[:5]) for code, why in replies] == [(554, "5.6.0")] * 3
-    assert count(server) == before
+    assert server.count("other") == before
     assert deliver(wire, b"Subject: after NUL\r\n\r\n")[0][0] == 250
-    assert newest(server).endswith(b"Subject: after NUL\r\n\r\n")
+    assert server.newest("other").endswith(b"Subject: after NUL\r\n\r\n")
 
 
 @pytest.mark.parametrize("text", [
@@ -69,7 +54,7 @@ def test_nul_is_refused_for_every_recipient_and_the_session_goes_on(server, wire
 ])
 def test_mail_without_a_proper_header_is_taken_and_can_be_listed(server, wire, text):
     assert deliver(wire, text)[0][0] == 250
-    assert newest(server).endswith(text)
+    assert server.newest("other").endswith(text)
     wanted = "(ENVELOPE BODYSTRUCTURE RFC822.SIZE)"
     client = server.imap("other")
     client.select(readonly=True)
@@ -83,13 +68,13 @@ def test_ten_thousand_fields_are_one_message(server, wire):
     fields = b"".join(b"X-Field-%d: value %d\r\n" % (i, i) for i in range(10000))
     text = fields + b"Subject: behind them all\r\n\r\nbody\r\n"
     assert deliver(wire, text)[0][0] == 250
-    assert newest(server).endswith(text)
-    assert newest(server, "(BODY.PEEK[HEADER.FIELDS (X-Field-9999 SUBJECT)])") == \
+    assert server.newest("other").endswith(text)
+    assert server.newest("other", items="(BODY.PEEK[HEADER.FIELDS (X-Field-9999 SUBJECT)])") == \
         b"X-Field-9999: value 9999\r\nSubject: behind them all\r\n\r\n"
 
 
 def test_more_than_the_largest_message_is_refused_for_every_recipient(server, wire, config):
-    before = count(server)
+    before = server.count("other")
     size = max(100, int(config["MESSAGE_MAX_MB"]) + 1) << 20
     piece = (b"x" * 78 + b"\r\n") * 8192
     begin(wire, "other", "demo")
@@ -97,7 +82,7 @@ def test_more_than_the_largest_message_is_refused_for_every_recipient(server, wi
         wire.send(piece)
     wire.send(b".\r\n")
     assert [wire.reply() for _ in range(2)] == [(552, "5.3.4 Message is too large")] * 2
-    assert count(server) == before
+    assert server.count("other") == before
     assert deliver(wire, b"Subject: after too much\r\n\r\n")[0][0] == 250
 
 
@@ -116,11 +101,11 @@ def test_a_malformed_recipient_is_refused_for_good_and_alone(server, wire, addre
     wire.send(message("beside a malformed one") + ".\r\n")
     assert wire.reply()[0] == 250
     assert wire.smtp("NOOP")[0] == 250
-    assert b"Subject: beside a malformed one" in newest(server)
+    assert b"Subject: beside a malformed one" in server.newest("other")
 
 
 def test_recipients_by_the_thousand_each_get_their_reply(server, wire, config):
-    before = count(server)
+    before = server.count("other")
     wire.smtp("MAIL FROM:<a@example.org>")
     wire.send("RCPT TO:<other>\r\nRCPT TO:<nobody>\r\n" * 2500)
     replies = [wire.reply() for _ in range(5000)]
@@ -131,7 +116,7 @@ def test_recipients_by_the_thousand_each_get_their_reply(server, wire, config):
     wire.send(message("to thousands") + ".\r\n")
     assert {wire.reply()[0] for _ in range(taken)} == {250}
     assert wire.smtp("NOOP")[0] == 250  # and not one reply more
-    assert count(server) == before + (1 if "DEDUP" in config else taken)
+    assert server.count("other") == before + (1 if "DEDUP" in config else taken)
 
 
 def talk(number):
@@ -144,16 +129,16 @@ LENGTH = len(talk(0))
 
 
 def test_a_peer_that_vanishes_at_any_byte_leaves_nothing(server, wire):
-    before = count(server)
+    before = server.count("other")
     for cut in range(LENGTH):
         with server.raw_lmtp() as w:
             w.send(talk(cut)[:cut])
     assert deliver(wire, b"Subject: after those\r\n\r\n")[0][0] == 250
-    assert count(server) == before + 1
+    assert server.count("other") == before + 1
 
 
 def test_peers_that_stall_at_any_byte_hold_nobody_up_and_may_go_on(server, wire):
-    before, rounds = count(server), range(0, LENGTH, 16)
+    before, rounds = server.count("other"), range(0, LENGTH, 16)
     for first in rounds:
         stalled = [(server.raw_lmtp(), cut) for cut in range(first, min(first + 16, LENGTH))]
         for w, cut in stalled:
@@ -161,10 +146,10 @@ def test_peers_that_stall_at_any_byte_hold_nobody_up_and_may_go_on(server, wire)
             w.send(talk(cut)[:cut])
         text = b"Subject: past those at byte %d\r\n\r\n" % first
         assert deliver(wire, text)[0][0] == 250
-        assert newest(server).endswith(text)
+        assert server.newest("other").endswith(text)
         for w, cut in stalled:
             w.send(talk(cut)[cut:])
             assert [w.reply()[0] for _ in range(5)] == [250, 250, 250, 354, 250]
             w.close()
-    assert count(server) == before + LENGTH + len(rounds)
-    assert newest(server).endswith(b"Subject: stalled %03d\r\n\r\n.b\r\n" % (LENGTH - 1))
+    assert server.count("other") == before + LENGTH + len(rounds)
+    assert server.newest("other").endswith(b"Subject: stalled %03d\r\n\r\n.b\r\n" % (LENGTH - 1))

@@ -64,11 +64,10 @@ static void a_line_is_an_object_with_time_level_role_and_event(void **state)
 
 	(void)state;
 	log_as_json(true);
-	log_warning("login failed", "user", "anna", "n", log_num(-3), NULL);
+	log_error("login failed", "user", "anna", "n", log_num(-3), NULL);
 	logged();
 	assert_int_equal(strncmp(text, "{\"time\":\"20", 11), 0);
-	assert_int_equal(text[strlen("{\"time\":\"")], '2');
-	assert_int_equal(strncmp(strchr(text, 'Z'), "Z\",\"level\":\"warning\",\"by\":\"gate\",\"process\":", 43), 0);
+	assert_int_equal(strncmp(strchr(text, 'Z'), "Z\",\"level\":\"error\",\"by\":\"gate\",\"process\":", 41), 0);
 	snprintf(want, sizeof(want), ",\"process\":%d,", (int)getpid());
 	assert_non_null(strstr(text, want));
 	assert_string_equal(event(text), "\"event\":\"login failed\",\"user\":\"anna\",\"n\":\"-3\"}\n");
@@ -78,7 +77,7 @@ static void no_value_breaks_out_of_its_string(void **state)
 {
 	(void)state;
 	log_as_json(true);
-	log_info("x", "a", "q\"b\\\r\n\x01\x7f", "b", "\xc3\xa4\xe2\x82\xac", "c", "\xff\xc3(\xed\xa0\x80", NULL);
+	log_error("x", "a", "q\"b\\\r\n\x01\x7f", "b", "\xc3\xa4\xe2\x82\xac", "c", "\xff\xc3(\xed\xa0\x80", NULL);
 	assert_string_equal(event(logged()),
 		"\"event\":\"x\",\"a\":\"q\\\"b\\\\\\u000d\\u000a\\u0001\\u007f\",\"b\":\"\xc3\xa4\xe2\x82\xac\","
 		"\"c\":\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\"}\n");
@@ -92,7 +91,7 @@ static void a_long_line_loses_whole_pairs(void **state)
 	memset(value, '"', sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
 	log_as_json(true);
-	log_info("x", "short", "1", "long", value, "after", "2", NULL);
+	log_error("x", "short", "1", "long", value, "after", "2", NULL);
 	assert_string_equal(event(logged()), "\"event\":\"x\",\"short\":\"1\"}\n");
 }
 
@@ -100,8 +99,16 @@ static void a_remark_is_a_pair_too(void **state)
 {
 	(void)state;
 	log_as_json(true);
-	log_info("x", "only a remark", NULL, NULL);
+	log_error("x", "only a remark", NULL, NULL);
 	assert_string_equal(event(logged()), "\"event\":\"x\",\"remark\":\"only a remark\"}\n");
+}
+
+static void without_the_form_lines_stay_plain(void **state)
+{
+	(void)state;
+	log_as_json(true);
+	log_error("x", "a", "1", NULL);
+	assert_non_null(strstr(logged(), "]: error: x a=1\n"));
 }
 
 static void what_is_not_asked_for_is_not_written(void **state)
@@ -118,13 +125,17 @@ static void what_is_not_asked_for_is_not_written(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest json[] = {
 		TEST(a_line_is_an_object_with_time_level_role_and_event),
 		TEST(no_value_breaks_out_of_its_string),
 		TEST(a_long_line_loses_whole_pairs),
 		TEST(a_remark_is_a_pair_too),
 		TEST(what_is_not_asked_for_is_not_written),
 	};
+	const struct CMUnitTest plain[] = {
+		TEST(without_the_form_lines_stay_plain),
+		TEST(what_is_not_asked_for_is_not_written),
+	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return ENABLE_LOG_JSON ? cmocka_run_group_tests(json, NULL, NULL) : cmocka_run_group_tests(plain, NULL, NULL);
 }

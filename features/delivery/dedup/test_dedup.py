@@ -20,33 +20,26 @@ def send(server, text, to="demo"):
         return wire.reply()
 
 
-def count(server, user="demo"):
-    client = server.imap(user)
-    n = int(client.select(readonly=True)[1][0])
-    client.logout()
-    return n
-
-
 def test_a_second_delivery_is_accepted_and_stored_only_if_dedup_is_off(server, config):
     text = message("twice", ident=f"twice-{os.getpid()}")
-    before = count(server)
+    before = server.count()
     assert send(server, text) == (250, "2.1.5 <demo> stored")
     code, said = send(server, text)
     assert code == 250
     if "DEDUP" in config:
         assert said == "2.1.5 <demo> duplicate"
-        assert count(server) == before + 1
+        assert server.count() == before + 1
     else:
         assert said == "2.1.5 <demo> stored"
-        assert count(server) == before + 2
+        assert server.count() == before + 2
 
 
 def test_another_user_gets_the_message_too(server):
     text = message("both", ident=f"both-{os.getpid()}")
-    before = count(server, "other")
+    before = server.count("other")
     for user in ("demo", "other"):
         assert send(server, text, user)[1] == f"2.1.5 <{user}> stored"
-    assert count(server, "other") == before + 1
+    assert server.count("other") == before + 1
 
 
 def test_metrics_name_duplicates_if_compiled_in_and_only_then(server, config):
@@ -74,7 +67,7 @@ def test_what_was_delivered_is_remembered_over_kill_and_checkpoint(fresh, config
     replies = [send(fresh, text)[1] for text in texts]
     word = "duplicate" if "DEDUP" in config else "stored"
     assert replies == [f"2.1.5 <demo> {word}"] * 3 + ["2.1.5 <demo> stored"]
-    assert count(fresh) == (4 if "DEDUP" in config else 7)
+    assert fresh.count() == (4 if "DEDUP" in config else 7)
 
 
 def test_list_shows_the_original_and_forget_lets_it_come_again(fresh, config):
@@ -110,7 +103,7 @@ def test_by_setting_a_reused_id_costs_no_message(fresh, config):
     one, two = message("one", "first text\r\n", ident="same"), message("two", "second text\r\n", ident="same")
     assert [send(fresh, text)[1].split()[-1] for text in (one, one, two, two)] == [
         "stored", "duplicate", "stored", "duplicate"]
-    assert count(fresh) == 2
+    assert fresh.count() == 2
     fresh.kill_all()
     fresh.start()
     assert send(fresh, two)[1].endswith("duplicate")
@@ -132,4 +125,4 @@ def test_what_came_again_after_a_crash_before_the_reply_is_not_stored_twice(fres
         fresh.kill_all()
     fresh.start()
     assert send(fresh, text)[1].endswith("duplicate")
-    assert count(fresh) == 1
+    assert fresh.count() == 1

@@ -26,21 +26,6 @@ def bdat(wire, data, last=False):
     wire.send(b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
 
 
-def newest(server, user="demo"):
-    client = server.imap(user)
-    client.select(readonly=True)
-    text = client.fetch("*", "(BODY.PEEK[])")[1][0][1]
-    client.logout()
-    return text
-
-
-def count(server, user="demo"):
-    client = server.imap(user)
-    n = int(client.select(readonly=True)[1][0])
-    client.logout()
-    return n
-
-
 def test_it_is_offered_if_compiled_in_and_only_then(wire):
     assert ("CHUNKING" in wire.lhlo) == wire.on
     if not wire.on:
@@ -60,13 +45,13 @@ def test_chunks_make_one_message_and_each_recipient_gets_a_reply(server, wire):
     assert [wire.reply()[1] for _ in range(2)] == ["2.1.5 <demo> stored", "2.1.5 <other> stored"]
     assert wire.smtp("NOOP")[0] == 250
     for user in ("demo", "other"):
-        assert newest(server, user).endswith(text.split("\r\n\r\n", 1)[1].encode())
+        assert server.newest(user).endswith(text.split("\r\n\r\n", 1)[1].encode())
 
 
 def test_all_may_come_in_one_packet_and_again_after_it(server, wire):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     one = b""
     for i in range(3):
         text = message(f"pipelined {i}", "a\r\nBDAT 5 LAST\r\nQUIT\r\n").encode()
@@ -76,7 +61,7 @@ def test_all_may_come_in_one_packet_and_again_after_it(server, wire):
     for _ in range(3):
         assert [wire.reply()[0] for _ in range(4)] == [250] * 4
     assert wire.reply()[0] == 221
-    assert count(server) == before + 3
+    assert server.count() == before + 3
 
 
 def test_text_is_kept_as_it_is_but_for_bare_line_feeds(server, wire):
@@ -88,13 +73,13 @@ def test_text_is_kept_as_it_is_but_for_bare_line_feeds(server, wire):
     assert wire.reply()[0] == 250
     bdat(wire, b"\n.\r\n8bit \xe9\r\nno end", last=True)
     assert wire.reply()[0] == 250
-    assert newest(server).endswith(b"a\r\nb\r\n.\r\n8bit \xe9\r\nno end")
+    assert server.newest().endswith(b"a\r\nb\r\n.\r\n8bit \xe9\r\nno end")
 
 
 def test_a_chunk_without_recipient_is_swallowed_and_refused_once(server, wire):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     wire.smtp("MAIL FROM:<a@b>")
     assert wire.smtp("RCPT TO:<nobody>")[0] == 550
     bdat(wire, "RSET\r\n" * 1000, last=True)
@@ -103,13 +88,13 @@ def test_a_chunk_without_recipient_is_swallowed_and_refused_once(server, wire):
     bdat(wire, "QUIT\r\n")
     assert wire.reply() == (503, "5.5.1 Say MAIL first")
     assert wire.smtp("NOOP")[0] == 250
-    assert count(server) == before
+    assert server.count() == before
 
 
 def test_rcpt_and_data_are_refused_after_a_chunk_and_rset_forgets_it(server, wire):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     begin(wire)
     bdat(wire, message("forgotten"))
     assert wire.reply()[0] == 250
@@ -117,24 +102,24 @@ def test_rcpt_and_data_are_refused_after_a_chunk_and_rset_forgets_it(server, wir
     assert wire.smtp("DATA")[0] == 503
     assert wire.smtp("MAIL FROM:<x@y>")[0] == 503
     assert wire.smtp("RSET")[0] == 250
-    assert count(server) == before
+    assert server.count() == before
     begin(wire)
     bdat(wire, message("after it"), last=True)
     assert wire.reply()[0] == 250
-    assert b"Subject: after it" in newest(server)
+    assert b"Subject: after it" in server.newest()
 
 
 @pytest.mark.parametrize("words", ("", "x", "-1", "5 FIRST", "99999999999999999999999", "5 LAST x"))
 def test_a_size_that_cannot_be_read_ends_the_connection(server, wire, words):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     begin(wire)
     wire.send(f"BDAT {words}\r\nMAIL FROM:<a@b>\r\n")
     assert wire.reply()[0] == 501
     assert wire.reply()[0] == 421
     assert wire.line() is None
-    assert count(server) == before
+    assert server.count() == before
 
 
 def test_before_the_first_mail_it_ends_the_connection(wire):
@@ -148,7 +133,7 @@ def test_before_the_first_mail_it_ends_the_connection(wire):
 def test_nul_and_what_is_too_large_are_refused_at_the_end(server, wire, config):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     begin(wire, "demo", "other")
     bdat(wire, b"Subject: nul\r\n\r\n\0")
     assert wire.reply()[0] == 250
@@ -162,13 +147,13 @@ def test_nul_and_what_is_too_large_are_refused_at_the_end(server, wire, config):
         assert wire.reply()[0] == 250
     bdat(wire, b"", last=True)
     assert wire.reply() == (552, "5.3.4 Message is too large")
-    assert count(server) == before
+    assert server.count() == before
 
 
 def test_a_peer_that_vanishes_in_a_chunk_leaves_nothing(server, wire):
     if not wire.on:
         return
-    before = count(server)
+    before = server.count()
     text = message("half").encode()
     for cut in (0, 1, len(text) // 2, len(text) - 1):
         with server.raw_lmtp() as w:
@@ -177,7 +162,7 @@ def test_a_peer_that_vanishes_in_a_chunk_leaves_nothing(server, wire):
             begin(w)
             w.send(b"BDAT %d LAST\r\n" % len(text) + text[:cut])
     assert wire.smtp("NOOP")[0] == 250
-    assert count(server) == before
+    assert server.count() == before
 
 
 def test_a_large_message_comes_whole_and_other_sizes_of_chunks_make_no_difference(server, wire):
@@ -194,7 +179,7 @@ def test_a_large_message_comes_whole_and_other_sizes_of_chunks_make_no_differenc
         replies = [wire.reply() for _ in range(2)]
         assert [code for code, _ in replies] == [250, 250]
     for user in ("demo", "other"):
-        assert newest(server, user).endswith(text.split(b"\r\n\r\n", 1)[1])
+        assert server.newest(user).endswith(text.split(b"\r\n\r\n", 1)[1])
 
 
 def test_a_conversation_that_is_cut_anywhere_delivers_all_of_a_message_or_nothing(server, wire):
@@ -203,15 +188,15 @@ def test_a_conversation_that_is_cut_anywhere_delivers_all_of_a_message_or_nothin
     text = b"Subject: cut anywhere\r\n\r\nbody\r\n"
     talk = b"LHLO pc\r\nMAIL FROM:<a@b>\r\nRCPT TO:<other>\r\nBDAT 9\r\n" + text[:9] + \
         b"BDAT %d LAST\r\n" % len(text[9:]) + text[9:]
-    before = count(server, "other")
+    before = server.count("other")
     for cut in range(len(talk)):
         with server.raw_lmtp() as w:
             w.send(talk[:cut])
-    assert count(server, "other") == before
+    assert server.count("other") == before
     for cut in range(0, len(talk), 7):
         with server.raw_lmtp() as w:
             assert w.reply()[0] == 220
             w.send(talk[:cut])
             w.send(talk[cut:])
             assert [w.reply()[0] for _ in range(5)] == [250] * 5
-    assert newest(server, "other").endswith(b"Subject: cut anywhere\r\n\r\nbody\r\n")
+    assert server.newest("other").endswith(b"Subject: cut anywhere\r\n\r\nbody\r\n")
