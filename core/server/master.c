@@ -561,13 +561,6 @@ static int renew_listeners(struct buf *errors)
 	return 0;
 }
 
-static void init_log(void)
-{
-	srv_log_init("master");
-	if (!ENABLE_LOG_UPTO_DEBUG && !strcmp(srv_settings.log_level, "debug"))
-		log_warning("debug messages are not in this binary", "log_level", srv_settings.log_level, NULL);
-}
-
 /* 0, or -1: errors has lines and everything is as before. */
 static int reload(struct buf *errors)
 {
@@ -590,7 +583,7 @@ static int reload(struct buf *errors)
 		srv_settings_put_back(buf_str(&before));
 		goto free_texts;
 	}
-	init_log();
+	srv_log_init("master");
 	log_info("settings read again", "changed", changed ? "yes" : "no", NULL);
 	if (changed)
 		renew(&m.role[SRV_GATE]);
@@ -777,7 +770,7 @@ int srv_master_run(const char *file, const char *data)
 	fill_stdio();
 	m.file = file;
 	m.data_option = data;
-	init_log();
+	srv_log_init("master");
 	m.loop = loop_new();
 	if (!m.loop)
 		die("no event loop", NULL);

@@ -219,6 +219,8 @@ void srv_log_init(const char *role)
 	/* systemd reads the <N> in front and takes it as the priority. */
 	log_init(role, level, getenv("JOURNAL_STREAM") != NULL);
 	log_as_json(strcmp(srv_settings.log_format, "json") == 0);
+	if (!ENABLE_LOG_UPTO_DEBUG && level == LOG_LEVEL_DEBUG && strcmp(role, "master") == 0)
+		log_warning("debug messages are not in this binary", "log_level", srv_settings.log_level, NULL);
 }
 
 /* roff takes a backslash as an escape and a dot or quote at a line's start as a request. */
