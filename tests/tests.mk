@@ -109,7 +109,7 @@ check-clients: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,clients,$(call side-by-side,loadfile) tests/clients)
 check-power: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,power,$(call side-by-side,load) tests/power)
-check-kill check-model: check-%: $(O)/satchel $(O)/host/asan/satchel
+check-kill check-model check-stress: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)
 check-matrix: $(O)/satchel
 	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)
@@ -124,7 +124,10 @@ check-power-all: $(O)/host/asan/satchel
 soak: $(O)/satchel
 	$(Q)PYTHONPATH=tests $(PYTHON) tests/soak/soak.py $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED))
-.PHONY: check-power-all soak
+# Many sessions at once, every answer held against what it may be; SECONDS for each of the two binaries.
+stress: $(O)/satchel $(O)/host/asan/satchel
+	$(Q)STRESS_SECONDS=$(or $(SECONDS),600) SEED='$(SEED)' $(call pytest,stress,-s tests/stress)
+.PHONY: check-power-all soak stress
 
 # A benchmark prints figures; it passes or fails nothing, and no check runs one.
 bench-tool = $(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -o $@
@@ -156,9 +159,9 @@ bench-access: $(O)/satchel bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \
-	tests/power)))
+	tests/power tests/stress)))
 checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
 	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
-	check-clients check-kill check-model check-power check-matrix check-bootstrap
+	check-clients check-kill check-model check-stress check-power check-matrix check-bootstrap

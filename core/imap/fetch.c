@@ -172,7 +172,6 @@ static void unmark(struct imap_session *s, struct fetch *f)
 		return;
 	mailbox_flag(view_mailbox(s->view), &f->content.m.uid, 1, MESSAGE_REMOVE, MESSAGE_SEEN, 0, &lsn);
 	imap_barrier(s, lsn);
-	view_forget_flags(s->view, f->content.m.uid);
 }
 
 static int add_item(struct imap_session *s, struct fetch *f, const struct fetch_item *item)

@@ -50,7 +50,8 @@ int imap_pick_start(struct imap_pick *p, struct imap_session *s, struct arena *a
 	*p = (struct imap_pick){.set = *set, .uid = uid, .star = names_star(set)};
 	if (set->saved)
 		return use_saved(p, s, a);
-	if (!uid && any_beyond(set, exists))
+	/* A deleted mailbox has no numbers any more; the client is told of that, not of its numbers. */
+	if (!uid && view_alive(s->view) && any_beyond(set, exists))
 		return -1;
 	imap_set_normalise(&p->set, uid ? view_last_uid(s->view) : exists);
 	return 0;

@@ -18,6 +18,7 @@ struct store_flags {
 	/* The slice whose answers are still to be said. */
 	uint32_t said, n;
 	uint32_t uids[STORE_SLICE], seqs[STORE_SLICE];
+	bool told[STORE_SLICE]; /* are its flags to be said? */
 };
 
 void imap_tell_keywords(struct imap_session *s)
@@ -105,6 +106,8 @@ static void collect(struct imap_session *s, struct imap_cmd *c)
 		}
 		if (c->leaves && c->leaves(s, c, seq, &m))
 			continue;
+		/* RFC 9051 6.4.6: what another session changed is told all the same. */
+		st->told[st->n] = !st->silent || view_flags_untold(s->view, &m);
 		st->seqs[st->n] = seq;
 		st->uids[st->n++] = m.uid;
 	}
@@ -121,9 +124,6 @@ static int change(struct imap_session *s, struct store_flags *st)
 	/* What this command says itself, or was asked not to say, is not announced again. */
 	for (uint32_t i = 0; i < st->n; i++)
 		view_forget_flags(s->view, st->uids[i]);
-	/* RFC 7162 3.1.3: who knows mod-sequences is told the new one all the same. */
-	if (st->silent && !(s->enabled & IMAP_ENABLED_CONDSTORE))
-		st->said = st->n;
 	return 0;
 }
 
@@ -131,16 +131,20 @@ static int change(struct imap_session *s, struct store_flags *st)
 static bool say(struct imap_session *s, struct imap_cmd *c)
 {
 	struct store_flags *st = c->state;
+	/* RFC 7162 3.1.3: who knows mod-sequences is told the new one all the same. */
+	bool all = !st->silent || s->enabled & IMAP_ENABLED_CONDSTORE;
 	struct message m;
 
 	if (st->said < st->n)
 		imap_tell_keywords(s);
 	for (; st->said < st->n; st->said++) {
+		if (!all && !st->told[st->said])
+			continue;
 		if (conn_full(&s->conn))
 			return false;
 		/* RFC 9051 6.4.9: the UID form tells UIDs. */
 		if (view_message(s->view, st->seqs[st->said], &m) == 1)
-			imap_add_fetch_flags(s, imap_out(s), st->seqs[st->said], &m, c->uid, !st->silent);
+			imap_add_fetch_flags(s, imap_out(s), st->seqs[st->said], &m, c->uid, st->told[st->said]);
 	}
 	return true;
 }

@@ -407,11 +407,15 @@ static uint64_t forgotten_modseq(const struct view *v, uint32_t uid)
 	return lo < v->forgotten.n && v->forgotten.v[lo].uid == uid ? v->forgotten.v[lo].modseq : 0;
 }
 
+bool view_flags_untold(const struct view *v, const struct message *msg)
+{
+	return msg->uid <= v->last_uid && msg->modseq > v->modseq && msg->modseq > forgotten_modseq(v, msg->uid);
+}
+
 static void announce_flags_of(struct view *v, const struct message *msg, uint32_t limit,
 	const struct view_events *e, void *arg)
 {
-	if (msg->uid <= limit && msg->modseq > v->modseq && msg->modseq > forgotten_modseq(v, msg->uid) &&
-		e->flags)
+	if (msg->uid <= limit && view_flags_untold(v, msg) && e->flags)
 		e->flags(arg, view_seq(v, msg->uid), msg);
 }
 

@@ -69,6 +69,8 @@ struct view_events {
  * before the output leaves.
  */
 uint64_t view_sync(struct view *v, bool allow_expunge, const struct view_events *e, void *arg);
+/* Did the flags of an announced message change without this session having been told? */
+bool view_flags_untold(const struct view *v, const struct message *msg);
 /* Forgets the pending flag change of a message this session changed itself (.SILENT, or because the
  * command's own FETCH response told it). */
 void view_forget_flags(struct view *v, uint32_t uid);

@@ -81,6 +81,23 @@ def test_expunges_may_come_with_the_uid_forms(pair):
     assert b"* 1 EXPUNGE" in one.ok("UID FETCH 3 FLAGS")
 
 
+def test_a_silent_store_tells_what_another_session_changed(pair):
+    one, two = pair
+    both_select(pair, 2)
+    two.ok(r"STORE 1 +FLAGS.SILENT ($Theirs)")
+    answers = fetched(one.ok(r"STORE 1:2 +FLAGS.SILENT (\Seen)"))
+    assert answers.keys() == {1} and b"$Theirs" in answers[1] and b"\\Seen" in answers[1]
+    assert fetched(one.ok("NOOP")) == {}
+
+
+def test_numbers_in_a_mailbox_that_was_deleted_are_not_called_wrong(pair):
+    one, two = pair
+    name = both_select(pair, 2)
+    two.ok(f"DELETE {name}")
+    answers = one.command("FETCH 1:* UID")
+    assert b" NO [NONEXISTENT]" in answers[-1] and answers[-2].startswith(b"* BYE ")
+
+
 def test_a_message_that_is_gone_is_left_out_and_said_to_be(pair):
     one, two = pair
     name = both_select(pair, 3)

@@ -122,6 +122,17 @@ else:
         answers = wire.ok(f"UID FETCH 3:6 (FLAGS) (VANISHED CHANGEDSINCE {left.modseq})")
         assert vanished(answers, True) == [3] and uids(answers) == [5]
 
+    def test_what_is_still_numbered_is_not_said_to_have_vanished_earlier(server, wire, left):
+        wire.ok(f"SELECT {left.name}")
+        with server.raw_imap() as other:
+            other.login().ok(f"SELECT {left.name}")
+            other.ok(r"UID STORE 6 +FLAGS.SILENT (\Deleted)")
+            other.ok("EXPUNGE")
+        # RFC 7162 3.2.10: EARLIER leaves numbers as they are, so 6 is told by the other form, once.
+        answers = wire.ok(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {left.modseq} VANISHED)")
+        assert vanished(answers, True) == [2, 3, 9, 12]
+        assert vanished(answers, False) == [6]
+
     def test_expunges_are_told_by_uid_in_all_sessions_that_asked_for_it(server, wire, box):
         with server.raw_imap() as plain, server.raw_imap() as other:
             plain.login().ok(f"SELECT {box}")

@@ -10,6 +10,7 @@
 #define WALK_SLICE 4096
 
 struct vanished {
+	const struct view *view;
 	struct imap_set uids;   /* those asked for, above what is proved to be known */
 	size_t range;           /* the one being walked */
 	uint32_t from;          /* next UID of it to look at, 0 = not begun */
@@ -63,12 +64,14 @@ static void flush_line(struct imap_session *s, struct vanished *w)
 
 /* ---- from the list of removals ---- */
 
+/* What this session still numbers is told by a VANISHED of its own, later: EARLIER changes no number
+ * (RFC 7162 3.2.10). */
 static void take_dead(void *arg, uint32_t uid, uint64_t modseq)
 {
 	struct vanished *w = arg;
 
 	(void)modseq;
-	if (imap_set_contains(&w->uids, uid) && vec_push(&w->dead, uid))
+	if (imap_set_contains(&w->uids, uid) && !view_seq(w->view, uid) && vec_push(&w->dead, uid))
 		w->failed = true;
 }
 
@@ -108,16 +111,28 @@ static int tell_remembered(struct vanished *w)
 
 /* ---- from what is not there (RFC 7162 3.2.6, last note) ---- */
 
-/* Looks at the next message of the range.  True: the range is done. */
-static int step_range(struct imap_session *s, struct vanished *w, const struct imap_range *r)
+/* The first UID from `from` on that is there, or that this session still numbers.  1, 0: none, -1 + errno. */
+static int next_there(const struct view *v, uint32_t from, uint32_t *uid_r)
 {
+	uint32_t numbered = view_uid(v, view_seq_from(v, from));
 	struct message m;
-	int there = mailbox_next(view_mailbox(s->view), w->from, &m);
-	uint32_t next = there == 1 && m.uid <= r->to ? m.uid : r->to;
+	int there = mailbox_next(view_mailbox(v), from, &m);
 
 	if (there < 0)
 		return -1;
-	if (there != 1 || m.uid > r->to)
+	*uid_r = there && (!numbered || m.uid < numbered) ? m.uid : numbered;
+	return there || numbered;
+}
+
+/* Looks at the next message of the range.  1: the range is done, 0: not yet, -1 + errno. */
+static int step_range(struct vanished *w, const struct imap_range *r)
+{
+	uint32_t next;
+	int there = next_there(w->view, w->from, &next);
+
+	if (there < 0)
+		return -1;
+	if (!there || next > r->to)
 		return add_range(w, w->from, r->to) ? -1 : 1;
 	if (next > w->from && add_range(w, w->from, next - 1))
 		return -1;
@@ -125,7 +140,7 @@ static int step_range(struct imap_session *s, struct vanished *w, const struct i
 	return next == r->to;
 }
 
-static int tell_absent(struct imap_session *s, struct vanished *w)
+static int tell_absent(struct vanished *w)
 {
 	int done;
 
@@ -136,7 +151,7 @@ static int tell_absent(struct imap_session *s, struct vanished *w)
 			return 1;
 		if (!w->from)
 			w->from = r->from;
-		done = step_range(s, w, r);
+		done = step_range(w, r);
 		if (done < 0)
 			return -1;
 		if (done) {
@@ -175,7 +190,7 @@ static void step(struct imap_session *s, struct imap_cmd *c)
 	if (imap_view_gone(s, c))
 		return;
 	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
-	done = w->remembered ? tell_remembered(w) : tell_absent(s, w);
+	done = w->remembered ? tell_remembered(w) : tell_absent(w);
 	if (done < 0) {
 		imap_reply_errno(s, c, errno);
 		return;
@@ -223,6 +238,7 @@ void qresync_tell_vanished(struct imap_session *s, struct imap_cmd *c, const str
 		imap_reply_errno(s, c, ENOMEM);
 		return;
 	}
+	w->view = s->view;
 	w->then = then;
 	w->state = c->state;
 	w->cleanup = c->cleanup;
