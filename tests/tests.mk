@@ -111,6 +111,19 @@ check-power: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,power,$(call side-by-side,load) tests/power)
 check-kill check-model check-stress: check-%: $(O)/satchel $(O)/host/asan/satchel
 	$(Q)$(call pytest,$*,tests/$*)
+# The features' own tests. check-full runs those of features that only the full configuration has.
+TESTED ?=
+other-features := $(foreach d,$(filter-out $(TESTED),$(FEATURE_DIRS)),$(d)/%)
+feature-unit := $(filter $(addprefix $(O)/host/asan/tests/,$(other-features)),$(unit-bin))
+feature-fuzz := $(addprefix $(O)/host/fuzz/bin/,$(basename $(notdir $(filter $(other-features),$(fuzz-src)))))
+check-features: $(O)/satchel $(O)/host/asan/satchel $(feature-unit) $(feature-fuzz)
+	$(Q)tests/run-stage.sh features-unit tests/run-unit.sh $(feature-unit)
+	$(Q)tests/run-stage.sh features-fuzz tests/run-fuzz.sh $(O) runs $(or $(RUNS),5000) $(feature-fuzz)
+	$(Q)STRESS_SECONDS=$(or $(STRESS_SECONDS),5) $(call pytest,features,$(call side-by-side,loadfile) \
+		$(filter $(other-features),$(feature-py)) tests/build/test_rfc.py tests/stress)
+check-full:
+	+$(Q)$(MAKE) --no-print-directory O=$(abspath $(O))/full full_defconfig
+	+$(Q)$(MAKE) --no-print-directory O=$(abspath $(O))/full TESTED='$(FEATURE_DIRS)' check-features
 check-matrix: $(O)/satchel
 	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)
 check-bootstrap:
@@ -159,9 +172,10 @@ bench-access: $(O)/satchel bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \
-	tests/power tests/stress)))
+	tests/power tests/stress))) check-full
 checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
 	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
-	check-clients check-kill check-model check-stress check-power check-matrix check-bootstrap
+	check-clients check-kill check-model check-stress check-full check-features check-power check-matrix \
+	check-bootstrap

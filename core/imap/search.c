@@ -9,6 +9,7 @@
 #define SEARCH_SLICE 4096
 
 struct search {
+	struct search_use use;    /* of another command, or take is NULL */
 	unsigned options;
 	struct search_key *top;
 	struct imap_range everything;
@@ -36,6 +37,8 @@ static void search_cleanup(struct imap_cmd *c)
 	free(q->found.v);
 	free(q->uids.v);
 	q->found = q->uids = (struct imap_ranges){0};
+	if (q->use.release)
+		q->use.release(q->use.own);
 }
 
 /* Walks only the messages of a sequence set that every match must be in. */
@@ -55,10 +58,13 @@ static void choose_walk(struct imap_session *s, struct search *q)
 	}
 }
 
-static int found(struct search *q, const struct imap_cmd *c, uint32_t seq, const struct message *m)
+static int found(struct imap_session *s, struct imap_cmd *c, uint32_t seq, const struct message *m)
 {
+	struct search *q = c->state;
 	uint32_t uid = m->uid, number = c->uid ? uid : seq;
 
+	if (q->use.take && q->use.take(s, c, &q->content, seq))
+		return -1;
 	if (!q->count++) {
 		q->min = number;
 		q->min_uid = uid;
@@ -69,12 +75,22 @@ static int found(struct search *q, const struct imap_cmd *c, uint32_t seq, const
 	q->max_modseq = m->modseq;
 	if (q->modseq < m->modseq)
 		q->modseq = m->modseq;
+	errno = ENOMEM;
 	if ((q->options & SEARCH_SAVE) && imap_ranges_add(&q->uids, uid))
 		return -1;
 	/* MIN, MAX and COUNT need no list. */
-	if ((q->options & SEARCH_RETURN) && !(q->options & SEARCH_RETURN_ALL))
+	if (q->use.take || ((q->options & SEARCH_RETURN) && !(q->options & SEARCH_RETURN_ALL)))
 		return 0;
 	return imap_ranges_add(&q->found, number);
+}
+
+/* EAGAIN is no failure: the message comes again. */
+static int come_again(struct search *q, uint32_t seq)
+{
+	if (errno != EAGAIN)
+		return -1;
+	q->again = seq;
+	return 0;
 }
 
 static int try_message(struct imap_session *s, struct imap_cmd *c, uint32_t seq)
@@ -90,10 +106,12 @@ static int try_message(struct imap_session *s, struct imap_cmd *c, uint32_t seq)
 	if (seq != q->again)
 		imap_content_set(&q->content, &m);
 	rc = search_match(s->view, &q->content, seq, q->top);
-	q->again = rc < 0 && errno == EAGAIN ? seq : 0;
-	if (rc < 0 && !q->again)
+	q->again = 0;
+	if (rc < 0 && come_again(q, seq))
 		q->unread = true;
-	return rc == 1 ? found(q, c, seq, &m) : 0;
+	if (rc != 1 || !found(s, c, seq, &m))
+		return 0;
+	return come_again(q, seq);
 }
 
 /* RFC 5182 2.1 and 2.4: with MIN and MAX alone only those are saved. */
@@ -191,15 +209,15 @@ static void search_answer(struct imap_session *s, struct imap_cmd *c)
 		if (conn_full(&s->conn))
 			return;
 	}
-	if (!silent && q->tail && q->count)
-		q->tail->tail(out, esearch, answered_modseq(q));
-	if (!silent)
+	if (!silent) {
+		imap_search_add_tail(c, out, esearch);
 		buf_adds(out, "\r\n");
+	}
 	imap_reply(s, c, IMAP_OK, NULL,
 		q->unread ? "SEARCH completed, some messages could not be read" : "SEARCH completed");
 }
 
-static void search_fail(struct imap_session *s, struct imap_cmd *c)
+static void search_fail(struct imap_session *s, struct imap_cmd *c, int error)
 {
 	struct search *q = c->state;
 
@@ -208,7 +226,7 @@ static void search_fail(struct imap_session *s, struct imap_cmd *c)
 	q->uids.n = 0;
 	if (q->options & SEARCH_SAVE)
 		save(s, q);
-	imap_reply_errno(s, c, ENOMEM);
+	imap_reply_errno(s, c, error);
 }
 
 static void search_slice(struct imap_session *s, struct imap_cmd *c)
@@ -222,15 +240,15 @@ static void search_slice(struct imap_session *s, struct imap_cmd *c)
 	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES && (!n || !q->again); n++) {
 		seq = q->again ? q->again : imap_pick_next(&q->pick, s->view);
 		if (seq && try_message(s, c, seq)) {
-			search_fail(s, c);
+			search_fail(s, c, errno);
 			return;
 		}
 		if (seq)
 			continue;
 		if (q->options & SEARCH_SAVE)
 			save(s, q);
-		c->step = search_answer;
-		search_answer(s, c);
+		c->step = q->use.done ? q->use.done : search_answer;
+		c->step(s, c);
 		return;
 	}
 	q->cold = q->again && !q->content.bytes ? q->cold + 1 : 0;
@@ -260,30 +278,53 @@ static void reply_wrong(struct imap_session *s, struct imap_cmd *c, const struct
 		imap_bad(s, c, p->wrong);
 }
 
-void imap_search_run(struct imap_session *s, struct imap_cmd *c)
+void imap_search_for(struct imap_session *s, struct imap_cmd *c, int parsed, const struct search_parse *p,
+	const struct search_use *use)
 {
-	struct search_parse p = {.s = s, .arena = c->arena};
-	struct search *q = arena_alloc(c->arena, sizeof(*q));
+	struct search *q = parsed ? NULL : arena_alloc(c->arena, sizeof(*q));
 
 	if (!q) {
-		imap_reply_errno(s, c, ENOMEM);
+		if (parsed)
+			reply_wrong(s, c, p);
+		else
+			imap_reply_errno(s, c, ENOMEM);
+		if (use->release)
+			use->release(use->own);
 		return;
 	}
-	if (search_parse(&p, &c->args)) {
-		reply_wrong(s, c, &p);
-		return;
-	}
-	q->options = p.options;
-	/* RFC 9051 6.4.4: rev2 answers ESEARCH always. */
-	if (!q->options && (s->enabled & IMAP_ENABLED_REV2))
-		q->options = SEARCH_RETURN | SEARCH_RETURN_ALL;
-	q->top = p.top;
-	q->tail = p.tail;
-	imap_enable(s, p.enables);
+	q->use = *use;
+	q->options = p->options;
+	q->top = p->top;
+	q->tail = p->tail;
+	imap_enable(s, p->enables);
 	q->content.store = s->base.mail->store;
 	choose_walk(s, q);
 	c->state = q;
 	c->cleanup = search_cleanup;
 	c->step = search_step;
 	search_step(s, c);
+}
+
+void *imap_search_own(const struct imap_cmd *c)
+{
+	return ((const struct search *)c->state)->use.own;
+}
+
+void imap_search_add_tail(const struct imap_cmd *c, struct buf *out, bool esearch)
+{
+	const struct search *q = c->state;
+
+	if (q->tail && q->count)
+		q->tail->tail(out, esearch, answered_modseq(q));
+}
+
+void imap_search_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search_parse p = {.s = s, .arena = c->arena};
+	int parsed = search_parse(&p, &c->args);
+
+	/* RFC 9051 6.4.4: rev2 answers ESEARCH always. */
+	if (!p.options && (s->enabled & IMAP_ENABLED_REV2))
+		p.options = SEARCH_RETURN | SEARCH_RETURN_ALL;
+	imap_search_for(s, c, parsed, &p, &(struct search_use){0});
 }

@@ -87,6 +87,11 @@ struct search_parse {
 
 /* The whole of SEARCH's arguments.  0 / -1 with wrong or bad_charset set. */
 int search_parse(struct search_parse *p, struct cursor *c);
+/* [SP RETURN SP "(" options ")"] (RFC 4731 3.1).  0 / -1 with wrong set. */
+int search_parse_options(struct search_parse *p, struct cursor *c);
+/* What follows the keys of SORT or the algorithm of THREAD: SP charset SP search keys (RFC 5256 3).  As
+ * search_parse(). */
+int search_parse_program(struct search_parse *p, struct cursor *c);
 
 /* ---- search_match.c ---- */
 
@@ -118,5 +123,24 @@ int search_in_long(struct imap_content *x, const struct search_key *key);
 /* ---- search.c ---- */
 
 void imap_search_run(struct imap_session *s, struct imap_cmd *c);
+
+/* What another command does with the messages that a search finds (SORT, THREAD). */
+struct search_use {
+	/* One message that was found, x->m, in ascending order.  0 / -1 + errno: EAGAIN: its bytes are not there
+	 * yet, it is asked again; ENOMEM, EMLINK (a limit) and the like end the command. */
+	int (*take)(struct imap_session *s, struct imap_cmd *c, struct imap_content *x, uint32_t seq);
+	/* After the last.  Must lead to the reply, perhaps by a c->step of its own. */
+	void (*done)(struct imap_session *s, struct imap_cmd *c);
+	/* When the command ends, however. */
+	void (*release)(void *own);
+	void *own;
+};
+/* Runs a search that search_parse_program() has taken apart, or answers what was wrong with it (parsed: its
+ * result).  c->state belongs to the search from now on. */
+void imap_search_for(struct imap_session *s, struct imap_cmd *c, int parsed, const struct search_parse *p,
+	const struct search_use *use);
+void *imap_search_own(const struct imap_cmd *c);
+/* What a key of a feature adds to the end of the answer (" (MODSEQ 5)"). */
+void imap_search_add_tail(const struct imap_cmd *c, struct buf *out, bool esearch);
 
 #endif

@@ -333,6 +333,11 @@ static int parse_return(struct search_parse *p, struct cursor *c)
 	return cursor_accept(c, ')') ? 0 : wrong(p, "expected ) after the RETURN options");
 }
 
+int search_parse_options(struct search_parse *p, struct cursor *c)
+{
+	return cursor_accept_word(c, STR(" RETURN")) ? parse_return(p, c) : 0;
+}
+
 static int parse_charset(struct search_parse *p, struct cursor *c)
 {
 	struct str name;
@@ -343,31 +348,40 @@ static int parse_charset(struct search_parse *p, struct cursor *c)
 	return p->bad_charset ? -1 : 0;
 }
 
-int search_parse(struct search_parse *p, struct cursor *c)
+static int parse_keys(struct search_parse *p, struct cursor *c)
 {
 	struct search_key *key;
 
-	p->top = key_new(p, SEARCH_AND);
-	if (!p->top)
-		return -1;
-	if (imap_parse_sp(c))
-		return wrong(p, "expected search keys");
-	if (cursor_accept_word(c, STR("RETURN"))) {
-		if (parse_return(p, c))
-			return -1;
-		if (imap_parse_sp(c))
-			return wrong(p, "expected search keys");
-	}
-	if (cursor_accept_word(c, STR("CHARSET"))) {
-		if (parse_charset(p, c))
-			return -1;
-		if (imap_parse_sp(c))
-			return wrong(p, "expected search keys");
-	}
 	do {
 		if (parse_key(p, c, 0, &key))
 			return -1;
 		add_child(p->top, key);
 	} while (cursor_accept(c, ' '));
 	return imap_parse_end(c) ? wrong(p, "something follows the search keys") : 0;
+}
+
+int search_parse(struct search_parse *p, struct cursor *c)
+{
+	p->top = key_new(p, SEARCH_AND);
+	if (!p->top)
+		return -1;
+	if (search_parse_options(p, c))
+		return -1;
+	if (imap_parse_sp(c))
+		return wrong(p, "expected search keys");
+	if (cursor_accept_word(c, STR("CHARSET"))) {
+		if (parse_charset(p, c))
+			return -1;
+		if (imap_parse_sp(c))
+			return wrong(p, "expected search keys");
+	}
+	return parse_keys(p, c);
+}
+
+int search_parse_program(struct search_parse *p, struct cursor *c)
+{
+	p->top = key_new(p, SEARCH_AND);
+	if (!p->top || parse_charset(p, c))
+		return -1;
+	return imap_parse_sp(c) ? wrong(p, "expected search keys") : parse_keys(p, c);
 }

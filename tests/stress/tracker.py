@@ -74,7 +74,8 @@ class Session:
     def drop(self):
         """As a network does it."""
         self.ended = self.may_end = False
-        self.wire.close()
+        if self.wire:
+            self.wire.close()
         self.remember()
         self.wire = None
 

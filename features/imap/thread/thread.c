@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: 0BSD */
+/* THREAD (RFC 5256): the command. */
+#include "features/imap/thread/thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/hooks.h"
+#include "core/imap/search.h"
+#include "core/lib/date.h"
+#include "core/mime/header.h"
+#include "core/mime/subject.h"
+
+/* Comparisons in one turn. */
+#define SLICE 20000
+
+struct thread_run {
+	struct threads t;
+	bool by_references;
+	bool begun;
+	struct thread_tell where;
+};
+
+static void release(void *own)
+{
+	struct thread_run *q = own;
+
+	threads_free(&q->t);
+	free(q);
+}
+
+/* ---- what is found ---- */
+
+static struct str field(struct str fields, const char *name)
+{
+	struct header_field f;
+
+	return header_find(fields, str_from(name), &f) == 1 ? f.value : STR_NULL;
+}
+
+/* Adds the base subject to the texts. */
+static int add_subject(struct threads *t, struct str value, struct thread_message *m)
+{
+	size_t before = t->text.len;
+	struct str folded, base;
+
+	subject_fold(&t->text, value);
+	errno = EMLINK;
+	if (t->text.failed)
+		return -1;
+	folded = buf_str(&t->text);
+	base = subject_base((struct str){folded.p + before, folded.len - before}, &m->reply);
+	m->subject = (uint32_t)(base.p - folded.p);
+	m->subject_len = (uint32_t)base.len;
+	return 0;
+}
+
+static int take(struct imap_session *s, struct imap_cmd *c, struct imap_content *x, uint32_t seq)
+{
+	struct thread_run *q = imap_search_own(c);
+	struct thread_message m = {.number = c->uid ? x->m.uid : seq, .node = THREAD_NONE, .date = x->m.internaldate};
+	struct str fields = STR_NULL;
+	struct date date;
+
+	(void)s;
+	if (!imap_content_summary(x))
+		fields = x->sum.fields;
+	else if (errno == EAGAIN || errno == ENOMEM)
+		return -1;
+	/* RFC 5256 2.2; a message that cannot be read has what the index says. */
+	if (date_parse_5322(field(fields, "Date"), &date) == 1)
+		m.date = date_to_unix(&date);
+	if (add_subject(&q->t, field(fields, "Subject"), &m))
+		return -1;
+	if (!q->by_references)
+		return threads_add(&q->t, &m);
+	return references_add(&q->t, &m, field(fields, "Message-ID"), field(fields, "References"),
+		field(fields, "In-Reply-To"));
+}
+
+/* ---- the answer ---- */
+
+static void answer(struct imap_session *s, struct imap_cmd *c)
+{
+	struct thread_run *q = imap_search_own(c);
+	struct buf *out = imap_out(s);
+	bool end;
+
+	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
+	if (!q->begun)
+		buf_adds(out, q->t.top == THREAD_NONE ? "* THREAD" : "* THREAD ");
+	q->begun = true;
+	do {
+		if (conn_full(&s->conn))
+			return;
+		end = threads_tell(&q->t, &q->where, out);
+	} while (!end);
+	buf_adds(out, "\r\n");
+	imap_reply(s, c, IMAP_OK, NULL, "THREAD completed");
+}
+
+static void order(struct imap_session *s, struct imap_cmd *c)
+{
+	struct thread_run *q = imap_search_own(c);
+	int done;
+
+	if (imap_view_gone(s, c))
+		return;
+	done = threads_sort(&q->t, SLICE);
+	if (done == 1 && q->by_references)
+		done = references_finish(&q->t) ? -1 : 1;
+	else if (done == 1)
+		done = ordered_finish(&q->t, SLICE);
+	if (done < 0) {
+		imap_reply_errno(s, c, errno);
+		return;
+	}
+	if (!done) {
+		imap_yield(s);
+		return;
+	}
+	c->step = answer;
+	answer(s, c);
+}
+
+static void done(struct imap_session *s, struct imap_cmd *c)
+{
+	c->step = order;
+	order(s, c);
+}
+
+/* ---- the command ---- */
+
+static const char *parse_algorithm(struct cursor *c, struct thread_run *q)
+{
+	struct str name;
+
+	if (imap_parse_sp(c) || imap_parse_atom(c, &name))
+		return "expected a threading algorithm";
+	q->by_references = str_ieq(name, STR("REFERENCES"));
+	return q->by_references || str_ieq(name, STR("ORDEREDSUBJECT")) ? NULL
+		: "the threading algorithms are REFERENCES and ORDEREDSUBJECT";
+}
+
+static void thread_run(struct imap_session *s, struct imap_cmd *c)
+{
+	struct search_parse p = {.s = s, .arena = c->arena};
+	struct thread_run *q = calloc(1, sizeof(*q));
+	int parsed;
+
+	if (!q) {
+		imap_reply_errno(s, c, ENOMEM);
+		return;
+	}
+	q->t.text.max = THREAD_TEXT_MAX;
+	p.wrong = parse_algorithm(&c->args, q);
+	parsed = p.wrong ? -1 : search_parse_program(&p, &c->args);
+	imap_search_for(s, c, parsed, &p, &(struct search_use){take, done, release, q});
+}
+
+static const struct imap_command thread_commands[] = {
+	{"THREAD", IMAP_SELECTED, IMAP_UID | IMAP_NO_EXPUNGE, thread_run},
+	{0},
+};
+
+static const struct imap_capability thread_capabilities[] = {
+	{"THREAD=ORDEREDSUBJECT", IMAP_LOGGED_IN},
+	{"THREAD=REFERENCES", IMAP_LOGGED_IN},
+	{0},
+};
+
+const struct feature thread_feature = {
+	.name = "thread",
+	.imap_commands = thread_commands,
+	.imap_capabilities = thread_capabilities,
+};
