@@ -215,6 +215,8 @@ struct feature {
 	int (*gate_preface)(struct str in, struct preface *p, const char **why_r);
 
 	/* ---- IMAP ---- */
+	/* The account of a session is open; its login is about to be answered. */
+	void (*imap_opened)(struct imap_session *s);
 	/* After a session's input or a mailbox change left something to announce while no command runs
 	 * (IDLE).  DONE: announced. */
 	enum hook_result (*imap_pending)(struct imap_session *s);

@@ -18,8 +18,8 @@ struct imap_enable {
 	unsigned bits; /* enum imap_enabled */
 };
 
-/* A parameter of SELECT, or a modifier of FETCH or STORE: "(NAME value OTHER)". */
-enum imap_place { IMAP_AT_SELECT = 1, IMAP_AT_FETCH = 2, IMAP_AT_STORE = 4 };
+/* A parameter of SELECT or CREATE, or a modifier of FETCH or STORE: "(NAME value OTHER)". */
+enum imap_place { IMAP_AT_SELECT = 1, IMAP_AT_FETCH = 2, IMAP_AT_STORE = 4, IMAP_AT_CREATE = 8 };
 struct imap_modifier {
 	const char *name;
 	unsigned places;     /* enum imap_place */

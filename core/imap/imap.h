@@ -58,6 +58,9 @@ struct imap_cmd {
 	uint32_t (*next)(const struct view *v, uint32_t seq, uint64_t modseq);
 	bool (*leaves)(struct imap_session *s, struct imap_cmd *c, uint32_t seq, const struct message *m);
 	const char *(*code)(struct imap_session *s, struct imap_cmd *c);
+	unsigned use;         /* of CREATE: bits of enum mailbox_use, if `has_use` */
+	bool has_use;
+	const char *refusal;  /* response code: the command is well-formed, and refused */
 };
 
 enum imap_status { IMAP_OK, IMAP_NO, IMAP_BAD };

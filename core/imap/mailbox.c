@@ -209,16 +209,41 @@ static unsigned usual_use(const struct account *a, struct str name)
 	return use;
 }
 
+/* SP mailbox [SP "(" parameters ")"] (RFC 4466 2.2).  NULL, or what is wrong. */
+static const char *parse_create(struct imap_session *s, struct imap_cmd *c, struct str *name_r)
+{
+	struct cursor ahead;
+	const char *wrong;
+
+	if (imap_parse_sp(&c->args) || imap_parse_mailbox(&c->args, c->arena, name_r))
+		return "CREATE: expected a mailbox name";
+	ahead = c->args;
+	if (!imap_parse_sp(&ahead) && cursor_peek(&ahead) == '(') {
+		wrong = imap_parse_modifiers(s, c, IMAP_AT_CREATE, NULL);
+		if (wrong)
+			return wrong;
+	}
+	return imap_parse_end(&c->args) ? "CREATE: something follows the mailbox name" : NULL;
+}
+
 static void create_run(struct imap_session *s, struct imap_cmd *c)
 {
+	const char *wrong;
 	struct str name;
 	uint64_t lsn = 0;
 	int rc;
 
-	if (parse_one_name(s, c, &name))
+	wrong = parse_create(s, c, &name);
+	if (wrong) {
+		imap_bad(s, c, wrong);
 		return;
+	}
+	if (c->refusal) {
+		imap_reply(s, c, IMAP_NO, c->refusal, "The mailbox cannot be made so");
+		return;
+	}
 	name = without_slash(name);
-	rc = mailbox_create(s->account, name, usual_use(s->account, name), &lsn);
+	rc = mailbox_create(s->account, name, c->has_use ? c->use : usual_use(s->account, name), &lsn);
 	answer(s, c, rc, lsn, "Created");
 }
 

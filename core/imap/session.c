@@ -422,6 +422,10 @@ static void open_account(struct imap_session *s, struct str tag, struct str acco
 {
 	if (account_open(s->base.mail->store, account, true, &s->account) == 1) {
 		account_pin(s->account);
+		FEATURE_EACH (f) {
+			if (f->imap_opened)
+				f->imap_opened(s);
+		}
 		greet(s, tag);
 		imap_flush(s);
 		return;

@@ -123,7 +123,8 @@ void record_add_account(struct buf *b, const struct record_account *a);
 int record_read_account(struct str payload, struct record_account *a_r);
 
 enum mailbox_state {
-	MAILBOX_SUBSCRIBED = 1, MAILBOX_NONEXISTENT = 2, MAILBOX_GONE = 4 /* deleted */
+	MAILBOX_SUBSCRIBED = 1, MAILBOX_NONEXISTENT = 2, MAILBOX_GONE = 4 /* deleted */,
+	MAILBOX_FURNISHED = 8 /* of INBOX: account_furnish() was here */
 };
 struct record_mailbox {
 	uint64_t id, account;

@@ -180,6 +180,43 @@ int mailbox_create(struct account *a, struct str given, unsigned special_use, ui
 	return answer ? -1 : set_lsn(s, lsn_r);
 }
 
+/* One of a new account's first mailboxes.  What is no name, or there already (a parent of another), is
+ * passed over.  0 / -1 */
+static int furnish_one(struct account *a, const struct mailbox_wanted *w)
+{
+	struct mailbox *m;
+	struct name n;
+
+	if (canonical(w->name, &n))
+		return 0;
+	m = entry(a, name_str(&n));
+	if (m && mailbox_exists(m))
+		return 0;
+	return make_parents(a, name_str(&n)) || !mailbox_make(a, name_str(&n), w->use, MAILBOX_SUBSCRIBED) ? -1 : 0;
+}
+
+int account_furnish(struct account *a, const struct mailbox_wanted *v, size_t n, uint64_t *lsn_r)
+{
+	struct mailbox *inbox = a->boxes.n == 1 ? a->boxes.v[0] : NULL;
+	struct record_mailbox r;
+	int answer = 0;
+
+	*lsn_r = 0;
+	if (!n || !inbox || inbox->flags & MAILBOX_FURNISHED)
+		return 0;
+	if (store_writable(a->store) || space_left(a->store, 0))
+		return -1;
+	mailbox_image(inbox, &r);
+	r.flags |= MAILBOX_FURNISHED;
+	store_begin(a->store);
+	if (!mailbox_commit(a->store, &r))
+		answer = -1;
+	for (size_t i = 0; i < n && !answer; i++)
+		answer = furnish_one(a, &v[i]);
+	store_end(a->store);
+	return answer ? -1 : set_lsn(a->store, lsn_r);
+}
+
 static bool below(struct str name, struct str parent)
 {
 	return name.len > parent.len && name.p[parent.len] == '/' &&

@@ -183,6 +183,10 @@ uint64_t mailbox_deleted_bytes(const struct mailbox *m);
  * lsn_r (may be NULL) gets the barrier. */
 int mailbox_create(struct account *a, struct str name, unsigned special_use, uint64_t *lsn_r);
 int mailbox_delete(struct account *a, struct str name, uint64_t *lsn_r);
+/* The mailboxes that a new account begins with, subscribed, in one step: once in its life, and not if it has
+ * others than INBOX.  0 with *lsn_r: made; 0 with *lsn_r 0: nothing was to be done; -1 + errno as above. */
+struct mailbox_wanted { struct str name; unsigned use; };
+int account_furnish(struct account *a, const struct mailbox_wanted *v, size_t n, uint64_t *lsn_r);
 int mailbox_rename(struct account *a, struct str from, struct str to, uint64_t *lsn_r);
 int mailbox_subscribe(struct account *a, struct str name, bool on, uint64_t *lsn_r);
 

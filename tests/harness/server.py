@@ -54,6 +54,8 @@ class Server:
             "lmtp_listen": f"127.0.0.1:{self.lmtp_port} {self.lmtp_socket}",
             "hostname": "mail.example.org",
         }
+        if config_symbols().get("SPECIAL_USE") == "y":
+            self.settings["special_use"] = ""    # accounts with INBOX alone
         self.settings.update(settings or {})
         self.conf = self.dir / "satchel.conf"
         self.log_path = self.dir / "log"
