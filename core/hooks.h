@@ -21,6 +21,7 @@
 struct loop;
 struct prelogin;
 struct mail;
+struct mailbox;
 struct session;
 struct setting;
 struct delivery;
@@ -226,6 +227,8 @@ struct feature {
 	/* SELECT said all that it says itself.  DONE: the feature goes on in steps, and then calls
 	 * imap_select_reply(). */
 	enum hook_result (*imap_selected)(struct imap_session *s, struct imap_cmd *c);
+	/* A mailbox was made by CREATE.  Appends the response code of the OK, if it has one to give. */
+	void (*imap_created)(struct imap_session *s, const struct mailbox *m, struct buf *code);
 	/* A FETCH of these messages is well-formed and about to begin.  The feature may put a step of its
 	 * own in front of c->step.  NULL, or what is wrong (for imap_bad()). */
 	const char *(*imap_fetch)(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *pick);

@@ -34,7 +34,7 @@ struct imap_modifier {
 struct imap_status_item {
 	const char *name;
 	unsigned enables;
-	uint64_t (*value)(const struct mailbox *m);
+	void (*add)(struct buf *out, const struct mailbox *m); /* appends the value */
 };
 
 /* A data item of FETCH that the index alone can tell. */

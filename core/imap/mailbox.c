@@ -168,7 +168,8 @@ static void examine_run(struct imap_session *s, struct imap_cmd *c)
 	select_or_examine(s, c, true);
 }
 
-static void answer(struct imap_session *s, struct imap_cmd *c, int rc, uint64_t lsn, const char *text)
+/* code: of the OK, or NULL */
+static void answer(struct imap_session *s, struct imap_cmd *c, int rc, uint64_t lsn, const char *code, const char *text)
 {
 	if (rc) {
 		int error = errno;
@@ -179,7 +180,7 @@ static void answer(struct imap_session *s, struct imap_cmd *c, int rc, uint64_t 
 		return;
 	}
 	imap_barrier(s, lsn);
-	imap_reply(s, c, IMAP_OK, NULL, text);
+	imap_reply(s, c, IMAP_OK, code, text);
 }
 
 static struct str without_slash(struct str name)
@@ -226,8 +227,19 @@ static const char *parse_create(struct imap_session *s, struct imap_cmd *c, stru
 	return imap_parse_end(&c->args) ? "CREATE: something follows the mailbox name" : NULL;
 }
 
+static void created(struct imap_session *s, struct str name, struct buf *code)
+{
+	FEATURE_EACH (f) {
+		if (f->imap_created)
+			f->imap_created(s, mailbox_find(s->account, name), code);
+	}
+	if (code->len)
+		buf_addc(code, 0);
+}
+
 static void create_run(struct imap_session *s, struct imap_cmd *c)
 {
+	struct buf code = {0};
 	const char *wrong;
 	struct str name;
 	uint64_t lsn = 0;
@@ -244,7 +256,10 @@ static void create_run(struct imap_session *s, struct imap_cmd *c)
 	}
 	name = without_slash(name);
 	rc = mailbox_create(s->account, name, c->has_use ? c->use : usual_use(s->account, name), &lsn);
-	answer(s, c, rc, lsn, "Created");
+	if (!rc)
+		created(s, name, &code);
+	answer(s, c, rc, lsn, code.len && !code.failed ? code.data : NULL, "Created");
+	buf_free(&code);
 }
 
 static void delete_run(struct imap_session *s, struct imap_cmd *c)
@@ -262,7 +277,7 @@ static void delete_run(struct imap_session *s, struct imap_cmd *c)
 		imap_unselect(s);
 		imap_untagged(s, "OK [CLOSED] The selected mailbox is gone");
 	}
-	answer(s, c, rc, lsn, "Deleted");
+	answer(s, c, rc, lsn, NULL, "Deleted");
 }
 
 static void rename_run(struct imap_session *s, struct imap_cmd *c)
@@ -280,7 +295,7 @@ static void rename_run(struct imap_session *s, struct imap_cmd *c)
 	rc = mailbox_rename(s->account, from, without_slash(to), &lsn);
 	if (!rc && s->view && view_alive(s->view))
 		session_select(&s->base, mailbox_name(view_mailbox(s->view)));
-	answer(s, c, rc, lsn, "Renamed");
+	answer(s, c, rc, lsn, NULL, "Renamed");
 }
 
 static void subscribe(struct imap_session *s, struct imap_cmd *c, bool on)
@@ -292,7 +307,7 @@ static void subscribe(struct imap_session *s, struct imap_cmd *c, bool on)
 	if (parse_one_name(s, c, &name))
 		return;
 	rc = mailbox_subscribe(s->account, without_slash(name), on, &lsn);
-	answer(s, c, rc, lsn, on ? "Subscribed" : "Unsubscribed");
+	answer(s, c, rc, lsn, NULL, on ? "Subscribed" : "Unsubscribed");
 }
 
 static void subscribe_run(struct imap_session *s, struct imap_cmd *c)

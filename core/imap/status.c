@@ -92,12 +92,11 @@ static uint64_t value_of(const struct mailbox *m, unsigned item)
 	}
 }
 
-static void add_item(struct buf *out, const char **sep, struct str name, uint64_t value)
+static void add_name(struct buf *out, const char **sep, struct str name)
 {
 	buf_adds(out, *sep);
 	buf_addstr(out, name);
 	buf_addc(out, ' ');
-	buf_addu(out, value);
 	*sep = " ";
 }
 
@@ -112,12 +111,16 @@ void imap_add_status(struct imap_session *s, const struct mailbox *m, unsigned w
 	imap_add_mailbox(s, out, mailbox_name(m));
 	buf_adds(out, " (");
 	for (size_t i = 0; i < ITEMS; i++) {
-		if (wanted & items[i].item)
-			add_item(out, &sep, items[i].name, value_of(m, items[i].item));
+		if (!(wanted & items[i].item))
+			continue;
+		add_name(out, &sep, items[i].name);
+		buf_addu(out, value_of(m, items[i].item));
 	}
 	EACH_OF_FEATURES (item, bit) {
-		if (wanted & bit)
-			add_item(out, &sep, str_from(item->name), item->value(m));
+		if (!(wanted & bit))
+			continue;
+		add_name(out, &sep, str_from(item->name));
+		item->add(out, m);
 	}
 	buf_adds(out, ")\r\n");
 }

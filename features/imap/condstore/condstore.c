@@ -204,8 +204,13 @@ static const struct imap_modifier modifiers[] = {
 	{0},
 };
 
+static void add_highest(struct buf *out, const struct mailbox *m)
+{
+	buf_addu(out, mailbox_highestmodseq(m));
+}
+
 static const struct imap_status_item status_items[] = {
-	{"HIGHESTMODSEQ", IMAP_ENABLED_CONDSTORE, mailbox_highestmodseq},
+	{"HIGHESTMODSEQ", IMAP_ENABLED_CONDSTORE, add_highest},
 	{0},
 };
 

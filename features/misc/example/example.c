@@ -79,10 +79,10 @@ static const struct imap_modifier modifiers[] = {
 };
 
 /* STATUS INBOX (XEXAMPLE) */
-static uint64_t example_status(const struct mailbox *m)
+static void example_status(struct buf *out, const struct mailbox *m)
 {
 	(void)m;
-	return 0;
+	buf_addu(out, 0);
 }
 
 static const struct imap_status_item status_items[] = {
@@ -121,6 +121,20 @@ static void example_enabled(struct imap_session *s, unsigned fresh)
 {
 	(void)s;
 	(void)fresh;
+	reached++;
+}
+
+static void example_opened(struct imap_session *s)
+{
+	(void)s;
+	reached++;
+}
+
+static void example_created(struct imap_session *s, const struct mailbox *m, struct buf *code)
+{
+	(void)s;
+	(void)m;
+	(void)code;
 	reached++;
 }
 
@@ -440,6 +454,8 @@ const struct feature example_feature = {
 	.deliver_done = example_done,
 	.imap_pending = example_pending,
 	.imap_enabled = example_enabled,
+	.imap_opened = example_opened,
+	.imap_created = example_created,
 	.imap_selected = example_selected,
 	.imap_fetch = example_fetch,
 	.imap_told = example_told,

@@ -60,6 +60,8 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->imap_fetch_words);
 	assert_non_null(f->imap_search_words);
 	assert_non_null(f->imap_enabled);
+	assert_non_null(f->imap_opened);
+	assert_non_null(f->imap_created);
 	assert_non_null(f->imap_selected);
 	assert_non_null(f->imap_fetch);
 	assert_non_null(f->imap_told);

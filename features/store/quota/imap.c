@@ -103,9 +103,14 @@ const struct imap_capability quota_imap_capabilities[] = {
 	{0},
 };
 
+static void add_deleted_storage(struct buf *out, const struct mailbox *m)
+{
+	buf_addu(out, mailbox_deleted_bytes(m));
+}
+
 /* RFC 9208 4.1.4; DELETED is core's. */
 const struct imap_status_item quota_imap_status_items[] = {
-	{"DELETED-STORAGE", 0, mailbox_deleted_bytes},
+	{"DELETED-STORAGE", 0, add_deleted_storage},
 	{0},
 };
 
