@@ -294,33 +294,62 @@ static int take_5322_clock(struct cursor *c, struct date *d)
 	return d->second;
 }
 
+/* Up to the year.  1 / 0. */
+static int take_5322_day(struct cursor *c, struct date *d)
+{
+	skip_cfws(c);
+	if (take_letters(c).len) {
+		skip_cfws(c);
+		if (!cursor_accept(c, ','))
+			return 0;
+		skip_cfws(c);
+	}
+	d->day = take_digits(c, 1, 2);
+	skip_cfws(c);
+	d->month = take_month(c);
+	if (d->month < 0 || is_alpha(cursor_peek(c)))
+		return 0;
+	skip_cfws(c);
+	d->year = take_5322_year(c);
+	skip_cfws(c);
+	return 1;
+}
+
+static int take_5322_zone(struct cursor *c, int *zone)
+{
+	if (cursor_peek(c) == '+' || cursor_peek(c) == '-')
+		return take_numeric_zone(c, zone);
+	*zone = named_zone(take_letters(c));
+	return 0;
+}
+
 int date_parse_5322(struct str s, struct date *d_r)
 {
 	struct cursor c = cursor_from(s);
 	struct date d = {0};
 
-	skip_cfws(&c);
-	if (take_letters(&c).len) {
-		skip_cfws(&c);
-		if (!cursor_accept(&c, ','))
-			return 0;
-		skip_cfws(&c);
-	}
-	d.day = take_digits(&c, 1, 2);
-	skip_cfws(&c);
-	d.month = take_month(&c);
-	if (d.month < 0 || is_alpha(cursor_peek(&c)))
+	if (!take_5322_day(&c, &d) || take_5322_clock(&c, &d) < 0 || take_5322_zone(&c, &d.zone) || check(&d))
 		return 0;
-	skip_cfws(&c);
-	d.year = take_5322_year(&c);
-	skip_cfws(&c);
-	if (take_5322_clock(&c, &d) < 0)
+	*d_r = d;
+	return 1;
+}
+
+int date_parse_sent(struct str s, struct date *d_r)
+{
+	struct cursor c = cursor_from(s);
+	struct date d = {0}, day;
+
+	if (!take_5322_day(&c, &d))
 		return 0;
-	if (cursor_peek(&c) == '+' || cursor_peek(&c) == '-') {
-		if (take_numeric_zone(&c, &d.zone))
-			return 0;
+	day = d;
+	if (take_5322_clock(&c, &d) < 0) {
+		d = day;
 	} else {
-		d.zone = named_zone(take_letters(&c));
+		day = d;
+		if (take_5322_zone(&c, &d.zone) || check(&d))
+			d = day;
+		if (check(&d))
+			d.hour = d.minute = d.second = 0;
 	}
 	if (check(&d))
 		return 0;

@@ -31,6 +31,8 @@ int date_parse_imap(struct cursor *c, struct date *d_r);
 int date_parse_imap_day(struct cursor *c, struct date *d_r);
 /* RFC 5322 3.3 date-time with its obsolete forms and comments.  1 found, 0 not a date. */
 int date_parse_5322(struct str s, struct date *d_r);
+/* The same where the day counts most (RFC 5256 2.2): a zone that is none is UTC, a time that is none 00:00:00. */
+int date_parse_sent(struct str s, struct date *d_r);
 /* "Thu, 1 Feb 2024 12:00:00 +0100" (RFC 5322). */
 void date_add_5322(struct buf *out, int64_t seconds, int zone_minutes);
 

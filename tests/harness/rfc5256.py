@@ -61,8 +61,9 @@ def sort_value(mail, key):
     people = {"FROM": "From", "TO": "To", "CC": "Cc", "DISPLAYFROM": "From", "DISPLAYTO": "To"}
     if key in people:
         name, address = mail.people[people[key]]
-        return (name or address if key.startswith("DISPLAY") else address.partition("@")[0]).encode()
-    return {"ARRIVAL": mail.arrival, "SIZE": mail.size, "DATE": mail.date[0], "SUBJECT": mail.base.encode()}[key]
+        return (name or address if key.startswith("DISPLAY") else address.partition("@")[0]).encode().upper()
+    return {"ARRIVAL": mail.arrival, "SIZE": mail.size, "DATE": mail.date[0],
+            "SUBJECT": mail.base.encode().upper()}[key]
 
 
 def sort(mails, keys):

@@ -266,6 +266,30 @@ static void message_dates_are_written_with_their_weekday(void **state)
 	buf_free(&b);
 }
 
+static void a_sent_date_is_read_as_far_as_it_goes(void **state)
+{
+	static const struct { const char *value, *means; } cases[] = {
+		{"Thu, 1 Feb 2024 12:34:56 +0100", "Thu, 1 Feb 2024 11:34:56 +0000"},
+		{"Thu, 1 Feb 2024 12:34:56 +9999", "Thu, 1 Feb 2024 12:34:56 +0000"},
+		{"Thu, 1 Feb 2024 12:34:56 nowhere", "Thu, 1 Feb 2024 12:34:56 +0000"},
+		{"Thu, 1 Feb 2024 99:34:56 +0000", "Thu, 1 Feb 2024 00:00:00 +0000"},
+		{"Thu, 1 Feb 2024 noon", "Thu, 1 Feb 2024 00:00:00 +0000"},
+		{"1 Feb 2024", "Thu, 1 Feb 2024 00:00:00 +0000"},
+		{"Thu, 77 Feb 2024 12:34:56 +0100", NULL}, {"yesterday", NULL}, {"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct date got, want;
+
+		assert_int_equal(date_parse_sent(str_from(cases[i].value), &got), cases[i].means != NULL);
+		if (!cases[i].means)
+			continue;
+		assert_int_equal(date_parse_5322(str_from(cases[i].means), &want), 1);
+		assert_int_equal(date_to_unix(&got), date_to_unix(&want));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test(search_days_take_no_notice_of_the_zone),
 		cmocka_unit_test(message_dates_are_read_in_their_old_forms_too),
 		cmocka_unit_test(message_dates_are_written_with_their_weekday),
+		cmocka_unit_test(a_sent_date_is_read_as_far_as_it_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,22 @@ else:
         assert numbers(answers) == [3, 2] and not [a for a in answers if b"EXPUNGE" in a]
         assert b"* 1 EXPUNGE" in wire.ok("UID SORT (DATE) UTF-8 ALL")
 
+    def test_capitals_do_not_count_and_stand_in_front_of_underscores(wire):
+        new_mailbox(wire, [simple(s) for s in ("a_b", "AZb", "azB", "aab", "a", "a!")])
+        assert numbers(wire.ok("SORT (SUBJECT) UTF-8 ALL")) == [5, 6, 4, 2, 3, 1]
+
+    def test_a_damaged_date_is_read_as_far_as_it_goes(wire):
+        name = new_mailbox(wire)
+        for date in ("Thu, 1 Feb 2024 77:00:00 +0000", "Thu, 1 Feb 2024 00:00:01 +9999", "1 Feb 2024",
+                     "sometime", "Wed, 31 Jan 2024 23:59:59 +0000"):
+            append(wire, name, simple(Date=date), '"02-Feb-2024 12:00:00 +0000"')
+        wire.ok("NOOP")
+        assert numbers(wire.ok("SORT (DATE) UTF-8 ALL")) == [5, 1, 3, 2, 4]
+
+    def test_a_group_is_known_by_its_name(wire):
+        new_mailbox(wire, [simple(To=to) for to in ("m@x", "=?utf-8?q?L=C3=B6?=: z@x, a@x;", "n@x", "lost:;")])
+        assert numbers(wire.ok("SORT (DISPLAYTO) UTF-8 ALL")) == [4, 2, 1, 3]
+
     def test_a_slow_model_agrees(wire):
         seed = random.randrange(10**9)
         texts = corpus(seed, 150)

@@ -76,7 +76,9 @@ static void add_display(struct buf *text, const struct address *from)
 
 	if (from->name.len)
 		add_decoded(text, from->name);
-	if (text->len != before)
+	else if (!from->host.p) /* the name of a group, or nobody */
+		add_decoded(text, from->mailbox);
+	if (text->len != before || !from->mailbox.len)
 		return;
 	charset_fold(text, from->mailbox);
 	if (from->host.len)
@@ -121,9 +123,21 @@ static int64_t sent_date(struct imap_content *x, bool damaged)
 	struct header_field field;
 	struct date date;
 
-	if (damaged || header_find(x->sum.fields, STR("Date"), &field) != 1 || date_parse_5322(field.value, &date) != 1)
+	if (damaged || header_find(x->sum.fields, STR("Date"), &field) != 1 || date_parse_sent(field.value, &date) != 1)
 		return x->m.internaldate;
 	return date_to_unix(&date);
+}
+
+/* i;unicode-casemap compares capitals (RFC 5051): "_" stands behind "Z".  Where folding left small letters of
+ * ASCII they become capitals; others have the same order either way. */
+static void make_capitals(struct buf *text, size_t from)
+{
+	char *p = text->data + text->off;
+
+	for (size_t i = from; i < text->len; i++) {
+		if (p[i] >= 'a' && p[i] <= 'z')
+			p[i] = (char)(p[i] - 32);
+	}
 }
 
 static int add_text(enum sort_key key, struct imap_content *x, struct arena *scratch, struct buf *text,
@@ -139,6 +153,7 @@ static int add_text(enum sort_key key, struct imap_content *x, struct arena *scr
 		add_address(text, scratch, cursor_from(x->sum.envelope), key);
 		value->text.len = (uint32_t)(text->len - before);
 	}
+	make_capitals(text, before);
 	if (!text->failed)
 		return 0;
 	errno = EMLINK;

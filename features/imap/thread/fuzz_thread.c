@@ -90,11 +90,8 @@ static void run(struct str text, bool references)
 		add_line(&t, cursor_take_line(&c, &ended), references);
 	while (!threads_sort(&t, 3))
 		;
-	if (references)
-		need(!references_finish(&t));
-	else
-		while (!ordered_finish(&t, 3))
-			;
+	while (!(references ? references_finish : ordered_finish)(&t, 3))
+		;
 	check_answer(&t);
 	threads_free(&t);
 }

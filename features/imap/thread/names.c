@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lib/crc32c.h"
+#include "core/store/hash.h"
 
 static struct str text_at(const struct threads *t, uint32_t at, uint32_t len)
 {
@@ -39,22 +39,16 @@ static int grow(struct thread_names *names)
 	return 0;
 }
 
-/* A sender chooses the text and could choose collisions of a plain CRC: the seed is not his to know. */
-static uint32_t seed_of(const struct threads *t)
-{
-	return (uint32_t)((uintptr_t)t >> 4) * 2654435761u;
-}
-
 struct thread_name *thread_names_get(struct threads *t, struct thread_names *names, uint32_t at, uint32_t len)
 {
 	struct str text = text_at(t, at, len);
-	struct thread_name fresh = {.hash = crc32c(seed_of(t), text.p, len), .at = at, .len = len, .node = THREAD_NONE};
+	/* Senders choose the texts: the key of the hash is not theirs to know. */
+	struct thread_name fresh = {.hash = (uint32_t)hash_bytes(text, 0), .at = at, .len = len, .node = THREAD_NONE};
 	struct thread_name *known;
 
 	errno = ENOMEM;
 	if (grow(names))
 		return NULL;
-	fresh.hash ^= fresh.hash >> 15;
 	for (size_t i = fresh.hash & (names->size - 1); names->table[i]; i = (i + 1) & (names->size - 1)) {
 		known = &names->name.v[names->table[i] - 1];
 		if (known->hash == fresh.hash && str_eq(text_at(t, known->at, known->len), text))

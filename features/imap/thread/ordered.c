@@ -27,21 +27,28 @@ static void begin(struct threads *t)
 	t->by_subject = true;
 }
 
+static int group(struct threads *t, size_t i)
+{
+	uint32_t first = t->merge.v[t->first], here = t->merge.v[i];
+
+	if (i == t->first || by_subject(t, first, here))
+		t->first = (uint32_t)i;
+	else
+		t->node.v[t->message.v[here].node].parent = t->message.v[first].node;
+	/* The numbers end where the sort left them, and the room for the roots is the other. */
+	t->scratch = t->merge.other;
+	return 0;
+}
+
 int ordered_finish(struct threads *t, uint32_t budget)
 {
-	uint32_t first = 0;
+	static const struct threads_pass passes[] = {
+		{THREADS_MESSAGES, threads_rank}, {THREADS_MESSAGES, group}, THREADS_ARRANGE, {THREADS_END, NULL},
+	};
 
 	if (!t->by_subject)
 		begin(t);
 	if (!merge_step(&t->merge, budget))
 		return 0;
-	for (uint32_t i = 1; i < t->merge.n; i++) {
-		if (by_subject(t, t->merge.v[first], t->merge.v[i]))
-			first = i;
-		else
-			t->node.v[t->message.v[t->merge.v[i]].node].parent = t->message.v[t->merge.v[first]].node;
-	}
-	t->scratch = t->merge.other;
-	threads_arrange(t);
-	return 1;
+	return threads_passes(t, passes, budget);
 }

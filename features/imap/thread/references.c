@@ -24,26 +24,26 @@ static uint32_t node_of(struct threads *t, struct str id)
 	return name->node;
 }
 
-/* Step 1.A: "Do not create the link if it would introduce a loop". */
-static void link(struct threads *t, uint32_t parent, uint32_t child)
-{
-	struct thread_node *node = t->node.v;
-
-	if (parent == child)
-		return;
-	for (uint32_t i = parent; node[child].has_children && i != THREAD_NONE; i = node[i].parent) {
-		if (i == child)
-			return;
-	}
-	node[child].parent = parent;
-	node[parent].has_children = true;
-}
-
-/* The ids of a field, each the parent of the next.  first_only: In-Reply-To, whose first one counts.
- * *last_r: the last one's node, or THREAD_NONE.  0 / -1 + errno. */
-static int link_ancestors(struct threads *t, struct str value, bool first_only, uint32_t *last_r)
+/* A field whose first ids are passed over, so that at most THREAD_IDS_MAX stay. */
+static struct cursor last_ids(struct str value)
 {
 	struct cursor c = cursor_from(value);
+	struct str id;
+	size_t n = 0;
+
+	while (thread_take_id(&c, &id))
+		n++;
+	for (c = cursor_from(value); n > THREAD_IDS_MAX; n--)
+		thread_take_id(&c, &id);
+	return c;
+}
+
+/* Step 1.A: the ids of a field, each the parent of the next that has none yet, unless that makes a loop.
+ * first_only: In-Reply-To, whose first one counts.  *last_r: the last one's node, or THREAD_NONE.
+ * 0 / -1 + errno. */
+static int link_ancestors(struct threads *t, struct str value, bool first_only, uint32_t *last_r)
+{
+	struct cursor c = first_only ? cursor_from(value) : last_ids(value);
 	struct str id;
 	uint32_t node;
 
@@ -53,7 +53,7 @@ static int link_ancestors(struct threads *t, struct str value, bool first_only, 
 		if (node == THREAD_NONE)
 			return -1;
 		if (*last_r != THREAD_NONE && t->node.v[node].parent == THREAD_NONE)
-			link(t, *last_r, node);
+			forest_link(t, *last_r, node);
 		*last_r = node;
 		if (first_only)
 			break;
@@ -87,9 +87,9 @@ int references_add(struct threads *t, struct thread_message *m, struct str id, s
 	if (last == THREAD_NONE && link_ancestors(t, in_reply_to, true, &last))
 		return -1;
 	/* Step 1.B: what the message says of itself counts more than what others said. */
-	t->node.v[m->node].parent = THREAD_NONE;
+	forest_cut(t, m->node);
 	if (last != THREAD_NONE)
-		link(t, last, m->node);
+		forest_link(t, last, m->node);
 	return 0;
 }
 
@@ -115,24 +115,24 @@ static uint32_t nearest(struct threads *t, uint32_t from)
 }
 
 /* Step 3: dummies go, but for those at the top that hold several threads together. */
-static void prune(struct threads *t)
+static int pass_over_dummies(struct threads *t, size_t i)
 {
 	struct thread_node *node = t->node.v;
-	uint32_t at, parent;
+	uint32_t at = t->message.v[i].node, parent = nearest(t, at);
 
-	for (size_t i = 0; i < t->message.n; i++) {
-		at = t->message.v[i].node;
-		parent = nearest(t, at);
-		node[at].parent = parent;
-		if (parent != THREAD_NONE && is_dummy(t, parent))
-			node[parent].children++;
-	}
-	for (size_t i = 0; i < t->message.n; i++) {
-		at = t->message.v[i].node;
-		parent = node[at].parent;
-		if (parent != THREAD_NONE && is_dummy(t, parent) && node[parent].children == 1)
-			node[at].parent = THREAD_NONE;
-	}
+	node[at].parent = parent;
+	if (parent != THREAD_NONE && is_dummy(t, parent))
+		node[parent].children++;
+	return 0;
+}
+
+static int leave_lonely_dummy(struct threads *t, size_t i)
+{
+	struct thread_node *n = &t->node.v[t->message.v[i].node];
+
+	if (n->parent != THREAD_NONE && is_dummy(t, n->parent) && t->node.v[n->parent].children == 1)
+		n->parent = THREAD_NONE;
+	return 0;
 }
 
 /* The message that speaks for a tree: the root, or the first child of a dummy. */
@@ -149,8 +149,9 @@ static struct thread_name *entry_of(struct threads *t, uint32_t root)
 }
 
 /* Step 5.B: who stands for a subject: rather a dummy, rather no reply. */
-static int choose(struct threads *t, uint32_t root)
+static int choose(struct threads *t, size_t i)
 {
+	uint32_t root = t->scratch[i];
 	struct thread_name *name;
 
 	if (!speaker(t, root)->subject_len)
@@ -165,10 +166,10 @@ static int choose(struct threads *t, uint32_t root)
 }
 
 /* Step 5.C */
-static int merge(struct threads *t, uint32_t root)
+static int merge(struct threads *t, size_t i)
 {
+	uint32_t root = t->scratch[i], there, both;
 	struct thread_name *name;
-	uint32_t there, both;
 
 	if (!speaker(t, root)->subject_len)
 		return 0;
@@ -190,35 +191,25 @@ static int merge(struct threads *t, uint32_t root)
 	return 0;
 }
 
-static void flatten(struct threads *t)
+static int flatten(struct threads *t, size_t i)
 {
 	struct thread_node *node = t->node.v;
+	uint32_t *parent = &node[t->message.v[i].node].parent;
 
-	for (size_t i = 0; i < t->message.n; i++) {
-		uint32_t *parent = &node[t->message.v[i].node].parent;
-
-		if (*parent != THREAD_NONE && is_dummy(t, *parent) && node[*parent].parent != THREAD_NONE)
-			*parent = node[*parent].parent;
-	}
+	if (*parent != THREAD_NONE && is_dummy(t, *parent) && node[*parent].parent != THREAD_NONE)
+		*parent = node[*parent].parent;
+	return 0;
 }
 
-int references_finish(struct threads *t)
+int references_finish(struct threads *t, uint32_t budget)
 {
-	size_t n;
+	static const struct threads_pass passes[] = {
+		{THREADS_MESSAGES, threads_rank},
+		{THREADS_MESSAGES, pass_over_dummies}, {THREADS_MESSAGES, leave_lonely_dummy},
+		THREADS_RANK_DUMMIES, THREADS_FIND_ROOTS, /* step 4: by date */
+		{THREADS_ROOTS, choose}, {THREADS_ROOTS, merge}, {THREADS_MESSAGES, flatten},
+		THREADS_RANK_DUMMIES, THREADS_ARRANGE, {THREADS_END, NULL},
+	};
 
-	prune(t);
-	threads_rank_dummies(t);
-	n = threads_roots(t, t->scratch); /* step 4: by date */
-	for (size_t i = 0; i < n; i++) {
-		if (choose(t, t->scratch[i]))
-			return -1;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (merge(t, t->scratch[i]))
-			return -1;
-	}
-	flatten(t);
-	threads_rank_dummies(t);
-	threads_arrange(t);
-	return 0;
+	return threads_passes(t, passes, budget);
 }

@@ -11,7 +11,7 @@
 #include "core/mime/header.h"
 #include "core/mime/subject.h"
 
-/* Comparisons in one turn. */
+/* Comparisons, or steps of another kind, in one turn. */
 #define SLICE 20000
 
 struct thread_run {
@@ -68,7 +68,7 @@ static int take(struct imap_session *s, struct imap_cmd *c, struct imap_content 
 	else if (errno == EAGAIN || errno == ENOMEM)
 		return -1;
 	/* RFC 5256 2.2; a message that cannot be read has what the index says. */
-	if (date_parse_5322(field(fields, "Date"), &date) == 1)
+	if (date_parse_sent(field(fields, "Date"), &date) == 1)
 		m.date = date_to_unix(&date);
 	if (add_subject(&q->t, field(fields, "Subject"), &m))
 		return -1;
@@ -107,10 +107,8 @@ static void order(struct imap_session *s, struct imap_cmd *c)
 	if (imap_view_gone(s, c))
 		return;
 	done = threads_sort(&q->t, SLICE);
-	if (done == 1 && q->by_references)
-		done = references_finish(&q->t) ? -1 : 1;
-	else if (done == 1)
-		done = ordered_finish(&q->t, SLICE);
+	if (done == 1)
+		done = (q->by_references ? references_finish : ordered_finish)(&q->t, SLICE);
 	if (done < 0) {
 		imap_reply_errno(s, c, errno);
 		return;

@@ -6,7 +6,8 @@
  * THREAD (RFC 5256): messages, and the trees made of them.
  *
  * A node is a message or a dummy that stands for one that is not there.  What a message says of itself
- * is taken in when the search finds it; then all are sorted by date, in slices; all else is linear.
+ * is taken in when the search finds it; then all are sorted by date; all else is passes over them, each linear.
+ * Both go in slices.
  * While trees are made only parents are known: children are listed once, at the end.
  */
 
@@ -20,7 +21,9 @@
 #define THREAD_NONE UINT32_MAX
 /* Bytes of texts, and nodes, of one THREAD. */
 #define THREAD_TEXT_MAX (64u << 20)
-#define THREAD_NODES_MAX (4u << 20)
+#define THREAD_NODES_MAX (2u << 20)
+/* References of one message that count, the last ones: a sender must not hold a loop, nor fill it all. */
+#define THREAD_IDS_MAX 512
 
 struct thread_node {
 	uint32_t parent;
@@ -28,7 +31,7 @@ struct thread_node {
 	uint32_t message;     /* THREAD_NONE: a dummy */
 	uint32_t rank;        /* place by date among all messages; a dummy has that of its first child */
 	uint32_t children;    /* of a dummy */
-	bool has_children;    /* or had: only then can it be somebody's ancestor */
+	uint32_t left, right, up; /* of forest.c */
 };
 
 struct thread_message {
@@ -41,7 +44,8 @@ struct thread_message {
 
 /* What stands in a table of texts: a message-id or a base subject, and its node. */
 struct thread_name {
-	uint32_t hash, at, len; /* in text */
+	uint32_t hash;
+	uint32_t at, len; /* in text */
 	uint32_t node;
 };
 
@@ -62,6 +66,11 @@ struct threads {
 	uint32_t *scratch;      /* room for as many numbers as there are messages */
 	bool sorted, by_subject;
 	uint32_t top;           /* the first tree; the others follow by next */
+	/* how far the passes are */
+	unsigned pass;
+	size_t at;
+	size_t roots;           /* in scratch, by date */
+	uint32_t first;         /* ordered.c: where the present subject begins */
 };
 
 void threads_free(struct threads *t);
@@ -72,16 +81,43 @@ void threads_free(struct threads *t);
 int threads_add(struct threads *t, const struct thread_message *m);
 /* A node without a parent; message may be THREAD_NONE.  THREAD_NONE + errno (EMLINK: there are too many). */
 uint32_t threads_node(struct threads *t, uint32_t message);
-/* Sorts the messages by date and gives the ranks, in slices of `budget` comparisons.  1 done, 0 not yet,
- * -1 ENOMEM. */
+/* Sorts the messages by date, in slices of `budget` comparisons.  1 done, 0 not yet, -1 ENOMEM. */
 int threads_sort(struct threads *t, uint32_t budget);
-/* Gives every dummy that has children its rank. */
-void threads_rank_dummies(struct threads *t);
-/* All nodes that are messages or dummies with children, and have no parent, by date; returns how many.
- * roots: room for all of them. */
-size_t threads_roots(const struct threads *t, uint32_t *roots);
-/* Lists the children of all, by date, and the trees. */
-void threads_arrange(struct threads *t);
+
+/* What is done with each message (by its place), node or root, one kind of thing after the other. */
+enum threads_over { THREADS_END, THREADS_MESSAGES, THREADS_NODES, THREADS_ROOTS };
+struct threads_pass {
+	enum threads_over over;
+	int (*each)(struct threads *t, size_t i); /* 0 / -1 + errno */
+};
+/* Goes on with them for `budget` steps.  1 all done, 0 not yet, -1 + errno. */
+int threads_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget);
+
+/* The passes that both algorithms share: gives every message its rank; */
+int threads_rank(struct threads *t, size_t i);
+/* gives every dummy that has children its rank; */
+int threads_unrank_dummy(struct threads *t, size_t i);
+int threads_rank_dummy(struct threads *t, size_t i);
+#define THREADS_RANK_DUMMIES {THREADS_NODES, threads_unrank_dummy}, {THREADS_MESSAGES, threads_rank_dummy}
+/* puts into scratch all nodes that are messages or dummies with children, and have no parent, by date; */
+int threads_clear_root(struct threads *t, size_t i);
+int threads_place_root(struct threads *t, size_t i);
+int threads_keep_root(struct threads *t, size_t i);
+#define THREADS_FIND_ROOTS {THREADS_MESSAGES, threads_clear_root}, {THREADS_NODES, threads_place_root}, \
+	{THREADS_MESSAGES, threads_keep_root}
+/* lists the children of all, by date, and the trees. */
+int threads_arrange_child(struct threads *t, size_t i);
+int threads_arrange_root(struct threads *t, size_t i);
+#define THREADS_ARRANGE THREADS_FIND_ROOTS, {THREADS_MESSAGES, threads_arrange_child}, \
+	{THREADS_ROOTS, threads_arrange_root}
+
+/* ---- forest.c: links while REFERENCES takes messages in, O(log n) each ---- */
+
+/* Puts `child`, which has no parent, below `parent`.  False: it is below the child already, or the child
+ * itself; nothing is done. */
+bool forest_link(struct threads *t, uint32_t parent, uint32_t child);
+/* Takes a node with all below it from its parent, if it has one. */
+void forest_cut(struct threads *t, uint32_t child);
 
 /* ---- names.c ---- */
 
@@ -98,12 +134,12 @@ int thread_take_id(struct cursor *c, struct str *id_r);
  * NULL if absent.  0 / -1 + errno. */
 int references_add(struct threads *t, struct thread_message *m, struct str id, struct str references,
 	struct str in_reply_to);
-/* Steps 2 to 6, after threads_sort().  0 / -1 + errno. */
-int references_finish(struct threads *t);
+/* Steps 2 to 6, after threads_sort(), in slices of `budget` steps.  1 done, 0 not yet, -1 + errno. */
+int references_finish(struct threads *t, uint32_t budget);
 
 /* ---- ordered.c: THREAD=ORDEREDSUBJECT ---- */
 
-/* After threads_sort(): sorts by subject, in slices, and makes the trees.  1 done, 0 not yet. */
+/* After threads_sort(): sorts by subject and makes the trees, in slices.  1 done, 0 not yet. */
 int ordered_finish(struct threads *t, uint32_t budget);
 
 /* ---- tell.c ---- */

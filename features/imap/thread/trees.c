@@ -18,7 +18,7 @@ void threads_free(struct threads *t)
 uint32_t threads_node(struct threads *t, uint32_t message)
 {
 	struct thread_node fresh = {.parent = THREAD_NONE, .child = THREAD_NONE, .next = THREAD_NONE,
-		.message = message, .rank = THREAD_NONE};
+		.message = message, .rank = THREAD_NONE, .left = THREAD_NONE, .right = THREAD_NONE, .up = THREAD_NONE};
 
 	errno = EMLINK;
 	if (t->node.n >= THREAD_NODES_MAX)
@@ -60,6 +60,7 @@ static int begin_sort(struct threads *t)
 	}
 	t->order = t->owned[0];
 	t->scratch = t->owned[1];
+	t->top = THREAD_NONE;
 	for (size_t i = 0; i < n; i++)
 		t->order[i] = (uint32_t)i;
 	t->merge = (struct merge){.v = t->order, .other = t->scratch, .n = (uint32_t)n, .compare = by_date, .arg = t};
@@ -76,66 +77,104 @@ int threads_sort(struct threads *t, uint32_t budget)
 		return 0;
 	t->order = t->merge.v;
 	t->scratch = t->merge.other;
-	for (uint32_t rank = 0; rank < t->merge.n; rank++)
-		t->node.v[t->message.v[t->order[rank]].node].rank = rank;
 	t->sorted = true;
 	return 1;
 }
 
-void threads_rank_dummies(struct threads *t)
+/* ---- passes ---- */
+
+static size_t count(const struct threads *t, enum threads_over over)
 {
+	if (over == THREADS_MESSAGES)
+		return t->message.n;
+	return over == THREADS_NODES ? t->node.n : t->roots;
+}
+
+int threads_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget)
+{
+	for (; passes[t->pass].over; t->pass++) {
+		for (; t->at < count(t, passes[t->pass].over); t->at++) {
+			if (!budget--)
+				return 0;
+			if (passes[t->pass].each(t, t->at))
+				return -1;
+		}
+		t->at = 0;
+	}
+	return 1;
+}
+
+/* The node of the message of that rank. */
+static struct thread_node *ranked(struct threads *t, size_t rank)
+{
+	return &t->node.v[t->message.v[t->order[rank]].node];
+}
+
+int threads_rank(struct threads *t, size_t i)
+{
+	ranked(t, i)->rank = (uint32_t)i;
+	return 0;
+}
+
+int threads_unrank_dummy(struct threads *t, size_t i)
+{
+	if (t->node.v[i].message == THREAD_NONE)
+		t->node.v[i].rank = THREAD_NONE;
+	return 0;
+}
+
+int threads_rank_dummy(struct threads *t, size_t i)
+{
+	const struct thread_node *n = ranked(t, i);
 	struct thread_node *parent;
 
-	for (size_t i = 0; i < t->node.n; i++) {
-		if (t->node.v[i].message == THREAD_NONE)
-			t->node.v[i].rank = THREAD_NONE;
-	}
-	for (uint32_t rank = 0; rank < t->message.n; rank++) {
-		const struct thread_node *n = &t->node.v[t->message.v[t->order[rank]].node];
-
-		if (n->parent == THREAD_NONE)
-			continue;
-		parent = &t->node.v[n->parent];
-		if (parent->message == THREAD_NONE && parent->rank == THREAD_NONE)
-			parent->rank = rank;
-	}
+	if (n->parent == THREAD_NONE)
+		return 0;
+	parent = &t->node.v[n->parent];
+	if (parent->message == THREAD_NONE && parent->rank == THREAD_NONE)
+		parent->rank = (uint32_t)i;
+	return 0;
 }
 
-size_t threads_roots(const struct threads *t, uint32_t *roots)
+int threads_clear_root(struct threads *t, size_t i)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->message.n; i++)
-		roots[i] = THREAD_NONE;
-	/* Each rank belongs to one root at most: a message's, or its dummy's. */
-	for (uint32_t i = 0; i < t->node.n; i++) {
-		if (t->node.v[i].parent == THREAD_NONE && t->node.v[i].rank != THREAD_NONE)
-			roots[t->node.v[i].rank] = i;
-	}
-	for (size_t i = 0; i < t->message.n; i++) {
-		if (roots[i] != THREAD_NONE)
-			roots[n++] = roots[i];
-	}
-	return n;
+	t->scratch[i] = THREAD_NONE;
+	t->roots = 0;
+	return 0;
 }
 
-void threads_arrange(struct threads *t)
+/* Each rank belongs to one root at most: a message's, or its dummy's. */
+int threads_place_root(struct threads *t, size_t i)
 {
-	struct thread_node *node = t->node.v;
-	size_t n = threads_roots(t, t->scratch);
+	if (t->node.v[i].parent == THREAD_NONE && t->node.v[i].rank != THREAD_NONE)
+		t->scratch[t->node.v[i].rank] = (uint32_t)i;
+	return 0;
+}
 
-	/* From the last by date to the first, each in front of its siblings. */
-	for (size_t rank = t->message.n; rank-- > 0;) {
-		uint32_t at = t->message.v[t->order[rank]].node, parent = node[at].parent;
+int threads_keep_root(struct threads *t, size_t i)
+{
+	if (t->scratch[i] != THREAD_NONE)
+		t->scratch[t->roots++] = t->scratch[i];
+	return 0;
+}
 
-		if (parent == THREAD_NONE)
-			continue;
-		node[at].next = node[parent].child;
-		node[parent].child = at;
-	}
-	t->top = THREAD_NONE;
-	while (n-- > 0) {
-		node[t->scratch[n]].next = t->top;
-		t->top = t->scratch[n];
-	}
+/* From the last by date to the first, each in front of its siblings. */
+int threads_arrange_child(struct threads *t, size_t i)
+{
+	uint32_t at = t->message.v[t->order[t->message.n - 1 - i]].node, parent = t->node.v[at].parent;
+
+	if (parent == THREAD_NONE)
+		return 0;
+	t->node.v[at].next = t->node.v[parent].child;
+	t->node.v[parent].child = at;
+	return 0;
+}
+
+int threads_arrange_root(struct threads *t, size_t i)
+{
+	uint32_t root = t->scratch[t->roots - 1 - i];
+
+	t->node.v[root].next = t->top;
+	t->top = root;
+	return 0;
 }
