@@ -124,6 +124,9 @@ check-features: $(O)/satchel $(O)/host/asan/satchel $(feature-unit) $(feature-fu
 check-full:
 	+$(Q)$(MAKE) --no-print-directory O=$(abspath $(O))/full full_defconfig
 	+$(Q)$(MAKE) --no-print-directory O=$(abspath $(O))/full TESTED='$(FEATURE_DIRS)' check-features
+# Answers beside those of other servers, as root; by hand, in a configuration that has SORT and THREAD.
+check-oracle: $(O)/satchel
+	$(Q)SEED='$(SEED)' $(call pytest,oracle,tests/oracle)
 check-matrix: $(O)/satchel
 	$(Q)SEED='$(SEED)' $(call pytest,matrix,tests/matrix)
 check-bootstrap:
@@ -178,4 +181,4 @@ check: $(O)/satchel
 	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
 	check-clients check-kill check-model check-stress check-full check-features check-power check-matrix \
-	check-bootstrap
+	check-bootstrap check-oracle

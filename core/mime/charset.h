@@ -13,5 +13,8 @@ int charset_to_utf8(struct buf *out, struct str charset, struct str in);
 /* Appends the UTF-8 text folded for comparison (i;unicode-casemap where cheap, RFC 5051; ASCII,
  * Latin-1, Latin Extended-A, Greek, Cyrillic). Invalid bytes are copied. */
 void charset_fold(struct buf *out, struct str utf8);
+/* Appends folded text so that comparing bytes gives the order of i;unicode-casemap (RFC 5051): letters are
+ * capitals, marks stand behind them, as far as charset_fold() knows letters.  Invalid bytes are copied. */
+void charset_collate(struct buf *out, struct str folded);
 
 #endif

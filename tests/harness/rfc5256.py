@@ -9,6 +9,7 @@ import email.policy
 import email.utils
 import random
 import re
+import unicodedata
 
 
 class Mail:
@@ -57,13 +58,18 @@ def base_subject(text):
             return text, reply
 
 
+def collated(text):
+    """i;unicode-casemap (RFC 5051)."""
+    return unicodedata.normalize("NFD", "".join(c.title() if len(c.title()) == 1 else c for c in text)).encode()
+
+
 def sort_value(mail, key):
     people = {"FROM": "From", "TO": "To", "CC": "Cc", "DISPLAYFROM": "From", "DISPLAYTO": "To"}
     if key in people:
         name, address = mail.people[people[key]]
-        return (name or address if key.startswith("DISPLAY") else address.partition("@")[0]).encode().upper()
+        return collated(name or address if key.startswith("DISPLAY") else address.partition("@")[0])
     return {"ARRIVAL": mail.arrival, "SIZE": mail.size, "DATE": mail.date[0],
-            "SUBJECT": mail.base.encode().upper()}[key]
+            "SUBJECT": collated(mail.base)}[key]
 
 
 def sort(mails, keys):

@@ -52,7 +52,7 @@ else:
         ("DATE", [3, 1, 2]), ("REVERSE DATE", [2, 1, 3]), ("ARRIVAL", [1, 2, 3]), ("SUBJECT", [2, 3, 1]),
         ("REVERSE SUBJECT", [1, 2, 3]), ("SUBJECT REVERSE DATE", [2, 3, 1]), ("SUBJECT DATE", [3, 2, 1]),
         ("FROM", [3, 1, 2]), ("TO", [2, 3, 1]), ("CC", [1, 3, 2]), ("REVERSE SIZE", [1, 3, 2]),
-        ("DISPLAYFROM", [2, 1, 3]), ("DISPLAYTO", [2, 3, 1]), ("reverse size", [1, 3, 2]),
+        ("DISPLAYFROM", [2, 3, 1]), ("DISPLAYTO", [2, 3, 1]), ("reverse size", [1, 3, 2]),
         ("DATE DATE REVERSE DATE", [3, 1, 2]),
     ])
     def test_each_key(wire, three, keys, order):
@@ -98,6 +98,13 @@ else:
         answers = wire.ok("SORT (DATE) UTF-8 ALL")
         assert numbers(answers) == [3, 2] and not [a for a in answers if b"EXPUNGE" in a]
         assert b"* 1 EXPUNGE" in wire.ok("UID SORT (DATE) UTF-8 ALL")
+
+    def test_marks_stand_behind_their_letters(wire):
+        """RFC 5051: letters are taken apart."""
+        new_mailbox(wire, [simple(f"=?utf-8?q?{s}?=") for s in (
+            "B", "=C3=84", "a", "=C3=A4x", "AB", "=D0=AF", "=D0=81", "=D0=96", "=C3=B8")])
+        # a AB ä äx B ø Ё Ж Я: a mark is above all ASCII
+        assert numbers(wire.ok("SORT (SUBJECT) UTF-8 ALL")) == [3, 5, 2, 4, 1, 9, 7, 8, 6]
 
     def test_capitals_do_not_count_and_stand_in_front_of_underscores(wire):
         new_mailbox(wire, [simple(s) for s in ("a_b", "AZb", "azB", "aab", "a", "a!")])

@@ -128,16 +128,19 @@ static int64_t sent_date(struct imap_content *x, bool damaged)
 	return date_to_unix(&date);
 }
 
-/* i;unicode-casemap compares capitals (RFC 5051): "_" stands behind "Z".  Where folding left small letters of
- * ASCII they become capitals; others have the same order either way. */
-static void make_capitals(struct buf *text, size_t from)
+/* What was appended from `from` on, of which `value` is a part, becomes what is compared. */
+static void collate(struct buf *text, size_t from, union sort_value *value)
 {
-	char *p = text->data + text->off;
+	struct buf key = {0};
+	struct str all = buf_str(text), part = {all.p + value->text.at, value->text.len};
 
-	for (size_t i = from; i < text->len; i++) {
-		if (p[i] >= 'a' && p[i] <= 'z')
-			p[i] = (char)(p[i] - 32);
-	}
+	charset_collate(&key, part);
+	text->len = from;
+	buf_addstr(text, buf_str(&key));
+	text->failed |= key.failed;
+	value->text.at = (uint32_t)from;
+	value->text.len = (uint32_t)key.len;
+	buf_free(&key);
 }
 
 static int add_text(enum sort_key key, struct imap_content *x, struct arena *scratch, struct buf *text,
@@ -153,7 +156,8 @@ static int add_text(enum sort_key key, struct imap_content *x, struct arena *scr
 		add_address(text, scratch, cursor_from(x->sum.envelope), key);
 		value->text.len = (uint32_t)(text->len - before);
 	}
-	make_capitals(text, before);
+	if (!text->failed)
+		collate(text, before, value);
 	if (!text->failed)
 		return 0;
 	errno = EMLINK;
