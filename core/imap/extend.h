@@ -9,6 +9,7 @@
 
 #include "core/imap/imap.h"
 
+struct imap_content;
 struct search_key;
 struct search_parse;
 
@@ -37,12 +38,16 @@ struct imap_status_item {
 	void (*add)(struct buf *out, const struct mailbox *m); /* appends the value */
 };
 
-/* A data item of FETCH that the index alone can tell. */
+/* A data item of FETCH. */
 struct imap_fetch_word {
 	const char *name;
 	unsigned enables;
-	/* Appends "NAME value". */
+	/* Appends "NAME value", which the index alone can tell; or else `read`, with bytes of the message: 0,
+	 * or -1 + errno as the readers of content.h, with what it appended taken back by the caller. */
 	void (*add)(struct buf *out, const struct message *m);
+	int (*read)(struct buf *out, struct imap_content *x);
+	/* Takes what follows the name, if anything; may be NULL.  NULL, or what was wrong. */
+	const char *(*take)(struct cursor *c);
 };
 
 /* A key of SEARCH that the index alone can tell. */

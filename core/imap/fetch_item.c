@@ -142,6 +142,8 @@ int fetch_add_item(struct imap_session *s, struct buf *out, struct imap_content 
 			return -1;
 		break;
 	case FETCH_WORD:
+		if (item->word->read)
+			return item->word->read(out, x);
 		item->word->add(out, &x->m);
 		break;
 	case FETCH_SECTION:

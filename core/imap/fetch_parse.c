@@ -182,6 +182,7 @@ static const char *parse_item(struct cursor *c, struct arena *a, struct str name
 {
 	bool bracket = cursor_accept(c, '[');
 	const struct imap_fetch_word *word;
+	const char *wrong;
 
 	if (items->n >= FETCH_ITEMS_MAX)
 		return "too many items";
@@ -196,7 +197,10 @@ static const char *parse_item(struct cursor *c, struct arena *a, struct str name
 				       : add_rfc822(items, a, &simple[i]);
 	}
 	word = bracket ? NULL : imap_fetch_word_find(name);
-	return word ? fetch_add_word(items, a, word) : "unknown item";
+	if (!word)
+		return "unknown item";
+	wrong = word->take ? word->take(c) : NULL;
+	return wrong ? wrong : fetch_add_word(items, a, word);
 }
 
 static const char *parse_list(struct cursor *c, struct arena *a, struct fetch_items *items)

@@ -215,7 +215,7 @@ static const struct imap_status_item status_items[] = {
 };
 
 static const struct imap_fetch_word fetch_words[] = {
-	{"MODSEQ", IMAP_ENABLED_CONDSTORE, add_modseq},
+	{.name = "MODSEQ", .enables = IMAP_ENABLED_CONDSTORE, .add = add_modseq},
 	{0},
 };
 

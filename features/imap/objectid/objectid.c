@@ -95,8 +95,8 @@ static const struct imap_status_item status_items[] = {
 };
 
 static const struct imap_fetch_word fetch_words[] = {
-	{"EMAILID", 0, add_emailid},
-	{"THREADID", 0, add_threadid},
+	{.name = "EMAILID", .add = add_emailid},
+	{.name = "THREADID", .add = add_threadid},
 	{0},
 };
 

@@ -74,7 +74,7 @@ static const struct imap_capability capabilities[] = {
 };
 
 static const struct imap_fetch_word fetch_words[] = {
-	{"SAVEDATE", 0, add_savedate},
+	{.name = "SAVEDATE", .add = add_savedate},
 	{0},
 };
 

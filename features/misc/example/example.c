@@ -60,8 +60,8 @@ static void example_add_item(struct buf *out, const struct message *m)
 }
 
 static const struct imap_fetch_word fetch_words[] = {
-	{"XEXAMPLE", 0, example_add_item},
-	{NULL, 0, NULL},
+	{.name = "XEXAMPLE", .add = example_add_item},
+	{0},
 };
 
 /* A value would be taken from c->args. */
