@@ -232,6 +232,9 @@ struct feature {
 	/* A FETCH of these messages is well-formed and about to begin.  The feature may put a step of its
 	 * own in front of c->step.  NULL, or what is wrong (for imap_bad()). */
 	const char *(*imap_fetch)(struct imap_session *s, struct imap_cmd *c, const struct imap_pick *pick);
+	/* A long command has come to message `done` of `total`, goes on in the next turn, and is between two
+	 * lines of its answer. */
+	void (*imap_progress)(struct imap_session *s, const struct imap_cmd *c, uint32_t done, uint32_t total);
 	/* Appends " NAME value" to a FETCH answer that the server gives unasked. */
 	void (*imap_told)(struct imap_session *s, struct buf *out, const struct message *m);
 	/* Expunged messages are about to be told, or (not allowed) held back.  DONE: told in another

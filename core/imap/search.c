@@ -232,7 +232,7 @@ static void search_fail(struct imap_session *s, struct imap_cmd *c, int error)
 static void search_slice(struct imap_session *s, struct imap_cmd *c)
 {
 	struct search *q = c->state;
-	uint32_t seq;
+	uint32_t seq = 0;
 
 	if (imap_view_gone(s, c))
 		return;
@@ -252,6 +252,10 @@ static void search_slice(struct imap_session *s, struct imap_cmd *c)
 		return;
 	}
 	q->cold = q->again && !q->content.bytes ? q->cold + 1 : 0;
+	FEATURE_EACH (f) {
+		if (f->imap_progress)
+			f->imap_progress(s, c, seq, view_exists(s->view));
+	}
 	imap_wait_read(s);
 }
 

@@ -124,6 +124,15 @@ static void example_enabled(struct imap_session *s, unsigned fresh)
 	reached++;
 }
 
+static void example_progress(struct imap_session *s, const struct imap_cmd *c, uint32_t done, uint32_t total)
+{
+	(void)s;
+	(void)c;
+	(void)done;
+	(void)total;
+	reached++;
+}
+
 static void example_opened(struct imap_session *s)
 {
 	(void)s;
@@ -458,6 +467,7 @@ const struct feature example_feature = {
 	.imap_created = example_created,
 	.imap_selected = example_selected,
 	.imap_fetch = example_fetch,
+	.imap_progress = example_progress,
 	.imap_told = example_told,
 	.imap_expunges = example_expunges,
 	.imap_removed = example_removed,

@@ -64,6 +64,7 @@ static void test_no_place_is_left_out(void **state)
 	assert_non_null(f->imap_created);
 	assert_non_null(f->imap_selected);
 	assert_non_null(f->imap_fetch);
+	assert_non_null(f->imap_progress);
 	assert_non_null(f->imap_told);
 	assert_non_null(f->imap_expunges);
 	assert_non_null(f->imap_removed);
