@@ -67,7 +67,8 @@ static bool add_number(struct buf *out, struct cursor *c)
 	uint32_t code = 0;
 
 	for (size_t i = 0; i < digits.len && code < 0x110000; i++) {
-		uint32_t digit = (uint32_t)((digits.p[i] | 32) >= 'a' ? (digits.p[i] | 32) - 'a' + 10 : digits.p[i] - '0');
+		int small = digits.p[i] | 32;
+		uint32_t digit = (uint32_t)(small >= 'a' ? small - 'a' + 10 : digits.p[i] - '0');
 
 		if (digit >= (hex ? 16u : 10u))
 			return false;
