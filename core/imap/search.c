@@ -232,12 +232,14 @@ static void search_fail(struct imap_session *s, struct imap_cmd *c, int error)
 static void search_slice(struct imap_session *s, struct imap_cmd *c)
 {
 	struct search *q = c->state;
+	/* What another command takes of a message is dearer than to find it. */
+	unsigned most = q->use.take ? IMAP_SLICE_MESSAGES : SEARCH_SLICE;
 	uint32_t seq = 0;
 
 	if (imap_view_gone(s, c))
 		return;
 	q->content.bytes = 0;
-	for (unsigned n = 0; n < SEARCH_SLICE && q->content.bytes < IMAP_SLICE_BYTES && (!n || !q->again); n++) {
+	for (unsigned n = 0; n < most && q->content.bytes < IMAP_SLICE_BYTES && (!n || !q->again); n++) {
 		seq = q->again ? q->again : imap_pick_next(&q->pick, s->view);
 		if (seq && try_message(s, c, seq)) {
 			search_fail(s, c, errno);

@@ -15,7 +15,7 @@
 /* Bytes of texts that one SORT may keep. */
 #define TEXT_MAX (64u << 20)
 /* Comparisons in one turn. */
-#define SLICE 20000
+#define SLICE 8000
 
 struct criterion {
 	enum sort_key key;

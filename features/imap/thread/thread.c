@@ -12,7 +12,7 @@
 #include "core/mime/subject.h"
 
 /* Comparisons, or steps of another kind, in one turn. */
-#define SLICE 20000
+#define SLICE 8000
 
 struct thread_run {
 	struct threads t;
