@@ -171,7 +171,10 @@ bench-store: $(O)/satchel bench-tools
 	$(Q)$(PYTHON) tests/bench/bench_store.py $(bench-options) $(if $(BIG),--big)
 bench-access: $(O)/satchel bench-tools
 	$(Q)$(PYTHON) tests/bench/bench_access.py $(bench-options)
-.PHONY: bench bench-access bench-store bench-parts bench-tools
+bench-sort: $(O)/satchel
+	$(Q)$(PYTHON) tests/bench/bench_sort.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(MESSAGES),--messages $(MESSAGES))
+.PHONY: bench bench-access bench-sort bench-store bench-parts bench-tools
 
 checks := check-kconfig check-unit check-arch check-build
 checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients tests/kill tests/model \
