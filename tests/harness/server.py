@@ -25,10 +25,10 @@ def binaries():
     return found
 
 
-def config_symbols():
-    """CONFIG_ symbols of the binary under test that are set, as it says itself, as a dict of texts."""
+def config_symbols(binary=None):
+    """CONFIG_ symbols of a binary (the one under test) that are set, as it says itself, as a dict of texts."""
     symbols = {}
-    text = subprocess.run([os.environ["SATCHEL"], "config", "--kconfig"], capture_output=True, text=True,
+    text = subprocess.run([binary or os.environ["SATCHEL"], "config", "--kconfig"], capture_output=True, text=True,
                           check=True, timeout=30).stdout
     for line in text.splitlines():
         if line.startswith("CONFIG_") and "=" in line:
@@ -54,7 +54,7 @@ class Server:
             "lmtp_listen": f"127.0.0.1:{self.lmtp_port} {self.lmtp_socket}",
             "hostname": "mail.example.org",
         }
-        if config_symbols().get("SPECIAL_USE") == "y":
+        if config_symbols(self.binary).get("SPECIAL_USE") == "y":
             self.settings["special_use"] = ""    # accounts with INBOX alone
         self.settings.update(settings or {})
         self.conf = self.dir / "satchel.conf"

@@ -79,7 +79,7 @@ static uint32_t root_of(struct thread_node *v, uint32_t x)
 	return x;
 }
 
-bool forest_link(struct threads *t, uint32_t parent, uint32_t child)
+bool thread_forest_link(struct threads *t, uint32_t parent, uint32_t child)
 {
 	struct thread_node *v = t->node.v;
 
@@ -92,7 +92,7 @@ bool forest_link(struct threads *t, uint32_t parent, uint32_t child)
 	return true;
 }
 
-void forest_cut(struct threads *t, uint32_t child)
+void thread_forest_cut(struct threads *t, uint32_t child)
 {
 	struct thread_node *v = t->node.v;
 

@@ -48,7 +48,7 @@ static void add_line(struct threads *t, struct str line, bool references)
 	add_subject(t, column(&c), &m);
 	id = column(&c);
 	ancestors = column(&c);
-	need(!(references ? references_add(t, &m, id, ancestors, column(&c)) : threads_add(t, &m)));
+	need(!(references ? thread_references_add(t, &m, id, ancestors, column(&c)) : thread_add(t, &m)));
 }
 
 static void check_answer(const struct threads *t)
@@ -61,7 +61,7 @@ static void check_answer(const struct threads *t)
 	size_t count = 0;
 
 	for (bool end = !t->message.n; !end;)
-		end = threads_tell(t, &where, &out);
+		end = thread_tell_next(t, &where, &out);
 	for (c = cursor_from(buf_str(&out)); !cursor_done(&c);) {
 		if (cursor_accept(&c, '(')) {
 			depth++;
@@ -88,12 +88,12 @@ static void run(struct str text, bool references)
 
 	while (!cursor_done(&c))
 		add_line(&t, cursor_take_line(&c, &ended), references);
-	while (!threads_sort(&t, 3))
+	while (!thread_sort(&t, 3))
 		;
-	while (!(references ? references_finish : ordered_finish)(&t, 3))
+	while (!(references ? thread_references_finish : thread_ordered_finish)(&t, 3))
 		;
 	check_answer(&t);
-	threads_free(&t);
+	thread_free(&t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

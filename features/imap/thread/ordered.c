@@ -40,15 +40,15 @@ static int group(struct threads *t, size_t i)
 	return 0;
 }
 
-int ordered_finish(struct threads *t, uint32_t budget)
+int thread_ordered_finish(struct threads *t, uint32_t budget)
 {
 	static const struct threads_pass passes[] = {
-		{THREADS_MESSAGES, threads_rank}, {THREADS_MESSAGES, group}, THREADS_ARRANGE, {THREADS_END, NULL},
+		{THREADS_MESSAGES, thread_rank}, {THREADS_MESSAGES, group}, THREADS_ARRANGE, {THREADS_END, NULL},
 	};
 
 	if (!t->by_subject)
 		begin(t);
 	if (!merge_step(&t->merge, budget))
 		return 0;
-	return threads_passes(t, passes, budget);
+	return thread_passes(t, passes, budget);
 }

@@ -20,7 +20,7 @@ static uint32_t node_of(struct threads *t, struct str id)
 	if (t->ids.name.n == known)
 		t->text.len = at;
 	if (name->node == THREAD_NONE)
-		name->node = threads_node(t, THREAD_NONE);
+		name->node = thread_new_node(t, THREAD_NONE);
 	return name->node;
 }
 
@@ -53,7 +53,7 @@ static int link_ancestors(struct threads *t, struct str value, bool first_only, 
 		if (node == THREAD_NONE)
 			return -1;
 		if (*last_r != THREAD_NONE && t->node.v[node].parent == THREAD_NONE)
-			forest_link(t, *last_r, node);
+			thread_forest_link(t, *last_r, node);
 		*last_r = node;
 		if (first_only)
 			break;
@@ -69,27 +69,27 @@ static uint32_t own_node(struct threads *t, struct str value)
 	uint32_t node;
 
 	if (!thread_take_id(&c, &id))
-		return threads_node(t, (uint32_t)t->message.n);
+		return thread_new_node(t, (uint32_t)t->message.n);
 	node = node_of(t, id);
 	if (node == THREAD_NONE || t->node.v[node].message == THREAD_NONE)
 		return node;
-	return threads_node(t, (uint32_t)t->message.n);
+	return thread_new_node(t, (uint32_t)t->message.n);
 }
 
-int references_add(struct threads *t, struct thread_message *m, struct str id, struct str references,
+int thread_references_add(struct threads *t, struct thread_message *m, struct str id, struct str references,
 	struct str in_reply_to)
 {
 	uint32_t last;
 
 	m->node = own_node(t, id);
-	if (m->node == THREAD_NONE || threads_add(t, m) || link_ancestors(t, references, false, &last))
+	if (m->node == THREAD_NONE || thread_add(t, m) || link_ancestors(t, references, false, &last))
 		return -1;
 	if (last == THREAD_NONE && link_ancestors(t, in_reply_to, true, &last))
 		return -1;
 	/* Step 1.B: what the message says of itself counts more than what others said. */
-	forest_cut(t, m->node);
+	thread_forest_cut(t, m->node);
 	if (last != THREAD_NONE)
-		forest_link(t, last, m->node);
+		thread_forest_link(t, last, m->node);
 	return 0;
 }
 
@@ -184,7 +184,7 @@ static int merge(struct threads *t, size_t i)
 		t->node.v[root].parent = there;
 		return 0;
 	}
-	both = threads_node(t, THREAD_NONE);
+	both = thread_new_node(t, THREAD_NONE);
 	if (both == THREAD_NONE)
 		return -1;
 	t->node.v[there].parent = t->node.v[root].parent = name->node = both;
@@ -201,15 +201,15 @@ static int flatten(struct threads *t, size_t i)
 	return 0;
 }
 
-int references_finish(struct threads *t, uint32_t budget)
+int thread_references_finish(struct threads *t, uint32_t budget)
 {
 	static const struct threads_pass passes[] = {
-		{THREADS_MESSAGES, threads_rank},
+		{THREADS_MESSAGES, thread_rank},
 		{THREADS_MESSAGES, pass_over_dummies}, {THREADS_MESSAGES, leave_lonely_dummy},
 		THREADS_RANK_DUMMIES, THREADS_FIND_ROOTS, /* step 4: by date */
 		{THREADS_ROOTS, choose}, {THREADS_ROOTS, merge}, {THREADS_MESSAGES, flatten},
 		THREADS_RANK_DUMMIES, THREADS_ARRANGE, {THREADS_END, NULL},
 	};
 
-	return threads_passes(t, passes, budget);
+	return thread_passes(t, passes, budget);
 }

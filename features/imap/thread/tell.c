@@ -30,7 +30,7 @@ static uint32_t climb(const struct threads *t, uint32_t at, struct buf *out)
 	return node[at].next;
 }
 
-bool threads_tell(const struct threads *t, struct thread_tell *where, struct buf *out)
+bool thread_tell_next(const struct threads *t, struct thread_tell *where, struct buf *out)
 {
 	const struct thread_node *n;
 

@@ -25,7 +25,7 @@ static void release(void *own)
 {
 	struct thread_run *q = own;
 
-	threads_free(&q->t);
+	thread_free(&q->t);
 	free(q);
 }
 
@@ -73,8 +73,8 @@ static int take(struct imap_session *s, struct imap_cmd *c, struct imap_content 
 	if (add_subject(&q->t, field(fields, "Subject"), &m))
 		return -1;
 	if (!q->by_references)
-		return threads_add(&q->t, &m);
-	return references_add(&q->t, &m, field(fields, "Message-ID"), field(fields, "References"),
+		return thread_add(&q->t, &m);
+	return thread_references_add(&q->t, &m, field(fields, "Message-ID"), field(fields, "References"),
 		field(fields, "In-Reply-To"));
 }
 
@@ -93,7 +93,7 @@ static void answer(struct imap_session *s, struct imap_cmd *c)
 	do {
 		if (conn_full(&s->conn))
 			return;
-		end = threads_tell(&q->t, &q->where, out);
+		end = thread_tell_next(&q->t, &q->where, out);
 	} while (!end);
 	buf_adds(out, "\r\n");
 	imap_reply(s, c, IMAP_OK, NULL, "THREAD completed");
@@ -106,9 +106,9 @@ static void order(struct imap_session *s, struct imap_cmd *c)
 
 	if (imap_view_gone(s, c))
 		return;
-	done = threads_sort(&q->t, SLICE);
+	done = thread_sort(&q->t, SLICE);
 	if (done == 1)
-		done = (q->by_references ? references_finish : ordered_finish)(&q->t, SLICE);
+		done = (q->by_references ? thread_references_finish : thread_ordered_finish)(&q->t, SLICE);
 	if (done < 0) {
 		imap_reply_errno(s, c, errno);
 		return;

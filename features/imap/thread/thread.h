@@ -73,16 +73,16 @@ struct threads {
 	uint32_t first;         /* ordered.c: where the present subject begins */
 };
 
-void threads_free(struct threads *t);
+void thread_free(struct threads *t);
 
 /* ---- trees.c ---- */
 
 /* Adds a message after those before.  A node is made for it if m->node is THREAD_NONE.  0 / -1 + errno. */
-int threads_add(struct threads *t, const struct thread_message *m);
+int thread_add(struct threads *t, const struct thread_message *m);
 /* A node without a parent; message may be THREAD_NONE.  THREAD_NONE + errno (EMLINK: there are too many). */
-uint32_t threads_node(struct threads *t, uint32_t message);
+uint32_t thread_new_node(struct threads *t, uint32_t message);
 /* Sorts the messages by date, in slices of `budget` comparisons.  1 done, 0 not yet, -1 ENOMEM. */
-int threads_sort(struct threads *t, uint32_t budget);
+int thread_sort(struct threads *t, uint32_t budget);
 
 /* What is done with each message (by its place), node or root, one kind of thing after the other. */
 enum threads_over { THREADS_END, THREADS_MESSAGES, THREADS_NODES, THREADS_ROOTS };
@@ -91,33 +91,33 @@ struct threads_pass {
 	int (*each)(struct threads *t, size_t i); /* 0 / -1 + errno */
 };
 /* Goes on with them for `budget` steps.  1 all done, 0 not yet, -1 + errno. */
-int threads_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget);
+int thread_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget);
 
 /* The passes that both algorithms share: gives every message its rank; */
-int threads_rank(struct threads *t, size_t i);
+int thread_rank(struct threads *t, size_t i);
 /* gives every dummy that has children its rank; */
-int threads_unrank_dummy(struct threads *t, size_t i);
-int threads_rank_dummy(struct threads *t, size_t i);
-#define THREADS_RANK_DUMMIES {THREADS_NODES, threads_unrank_dummy}, {THREADS_MESSAGES, threads_rank_dummy}
+int thread_unrank_dummy(struct threads *t, size_t i);
+int thread_rank_dummy(struct threads *t, size_t i);
+#define THREADS_RANK_DUMMIES {THREADS_NODES, thread_unrank_dummy}, {THREADS_MESSAGES, thread_rank_dummy}
 /* puts into scratch all nodes that are messages or dummies with children, and have no parent, by date; */
-int threads_clear_root(struct threads *t, size_t i);
-int threads_place_root(struct threads *t, size_t i);
-int threads_keep_root(struct threads *t, size_t i);
-#define THREADS_FIND_ROOTS {THREADS_MESSAGES, threads_clear_root}, {THREADS_NODES, threads_place_root}, \
-	{THREADS_MESSAGES, threads_keep_root}
+int thread_clear_root(struct threads *t, size_t i);
+int thread_place_root(struct threads *t, size_t i);
+int thread_keep_root(struct threads *t, size_t i);
+#define THREADS_FIND_ROOTS {THREADS_MESSAGES, thread_clear_root}, {THREADS_NODES, thread_place_root}, \
+	{THREADS_MESSAGES, thread_keep_root}
 /* lists the children of all, by date, and the trees. */
-int threads_arrange_child(struct threads *t, size_t i);
-int threads_arrange_root(struct threads *t, size_t i);
-#define THREADS_ARRANGE THREADS_FIND_ROOTS, {THREADS_MESSAGES, threads_arrange_child}, \
-	{THREADS_ROOTS, threads_arrange_root}
+int thread_arrange_child(struct threads *t, size_t i);
+int thread_arrange_root(struct threads *t, size_t i);
+#define THREADS_ARRANGE THREADS_FIND_ROOTS, {THREADS_MESSAGES, thread_arrange_child}, \
+	{THREADS_ROOTS, thread_arrange_root}
 
 /* ---- forest.c: links while REFERENCES takes messages in, O(log n) each ---- */
 
 /* Puts `child`, which has no parent, below `parent`.  False: it is below the child already, or the child
  * itself; nothing is done. */
-bool forest_link(struct threads *t, uint32_t parent, uint32_t child);
+bool thread_forest_link(struct threads *t, uint32_t parent, uint32_t child);
 /* Takes a node with all below it from its parent, if it has one. */
-void forest_cut(struct threads *t, uint32_t child);
+void thread_forest_cut(struct threads *t, uint32_t child);
 
 /* ---- names.c ---- */
 
@@ -132,15 +132,15 @@ int thread_take_id(struct cursor *c, struct str *id_r);
 
 /* Adds a message with what it says of itself and its ancestors (step 1): the raw values of its fields, .p
  * NULL if absent.  0 / -1 + errno. */
-int references_add(struct threads *t, struct thread_message *m, struct str id, struct str references,
+int thread_references_add(struct threads *t, struct thread_message *m, struct str id, struct str references,
 	struct str in_reply_to);
-/* Steps 2 to 6, after threads_sort(), in slices of `budget` steps.  1 done, 0 not yet, -1 + errno. */
-int references_finish(struct threads *t, uint32_t budget);
+/* Steps 2 to 6, after thread_sort(), in slices of `budget` steps.  1 done, 0 not yet, -1 + errno. */
+int thread_references_finish(struct threads *t, uint32_t budget);
 
 /* ---- ordered.c: THREAD=ORDEREDSUBJECT ---- */
 
-/* After threads_sort(): sorts by subject and makes the trees, in slices.  1 done, 0 not yet. */
-int ordered_finish(struct threads *t, uint32_t budget);
+/* After thread_sort(): sorts by subject and makes the trees, in slices.  1 done, 0 not yet. */
+int thread_ordered_finish(struct threads *t, uint32_t budget);
 
 /* ---- tell.c ---- */
 
@@ -150,6 +150,6 @@ struct thread_tell {
 	bool begun;
 };
 /* Appends the next piece of "(1 2 (3)(4))": one node.  True: that was the last. */
-bool threads_tell(const struct threads *t, struct thread_tell *where, struct buf *out);
+bool thread_tell_next(const struct threads *t, struct thread_tell *where, struct buf *out);
 
 #endif

@@ -35,24 +35,24 @@ static void links_come_and_go_and_never_make_a_loop(void **state)
 	(void)state;
 	srand(1);
 	for (unsigned i = 0; i < NODES; i++)
-		assert_int_equal(threads_node(&t, THREAD_NONE), i);
+		assert_int_equal(thread_new_node(&t, THREAD_NONE), i);
 	for (unsigned i = 0; i < STEPS; i++) {
 		uint32_t child = (uint32_t)rand() % NODES, parent = (uint32_t)rand() % NODES;
 		bool may = !is_below(&t, parent, child);
 
 		if (t.node.v[child].parent != THREAD_NONE) {
 			if (rand() % 3 == 0)
-				forest_cut(&t, child);
+				thread_forest_cut(&t, child);
 			continue;
 		}
-		assert_int_equal(forest_link(&t, parent, child), may);
+		assert_int_equal(thread_forest_link(&t, parent, child), may);
 		assert_int_equal(t.node.v[child].parent, may ? parent : THREAD_NONE);
 		made += may;
 		refused += !may;
 	}
 	assert_in_range(made, 1000, STEPS);
 	assert_in_range(refused, 500, STEPS);
-	threads_free(&t);
+	thread_free(&t);
 }
 
 /* ---- REFERENCES ---- */
@@ -62,7 +62,7 @@ static void add(struct threads *t, const char *id, struct str references)
 	struct thread_message m = {.number = (uint32_t)t->message.n + 1, .node = THREAD_NONE,
 		.date = (int64_t)t->message.n};
 
-	assert_int_equal(references_add(t, &m, str_from(id), references, STR_NULL), 0);
+	assert_int_equal(thread_references_add(t, &m, str_from(id), references, STR_NULL), 0);
 }
 
 static void add_link(struct threads *t, unsigned n, unsigned parent)
@@ -80,12 +80,12 @@ static char *answer(struct threads *t)
 	struct buf out = {0};
 	int rc;
 
-	while (!threads_sort(t, 1000))
+	while (!thread_sort(t, 1000))
 		;
-	while (!(rc = references_finish(t, 1000)))
+	while (!(rc = thread_references_finish(t, 1000)))
 		;
 	assert_int_equal(rc, 1);
-	while (!threads_tell(t, &where, &out))
+	while (!thread_tell_next(t, &where, &out))
 		;
 	buf_addc(&out, 0);
 	assert_false(out.failed);
@@ -117,7 +117,7 @@ static void a_chain_of_any_depth_is_one_thread(void **state)
 		assert_int_equal(opened, 1);
 		assert_int_equal(numbers, DEPTH - 1);
 		free(text);
-		threads_free(&t);
+		thread_free(&t);
 	}
 }
 
@@ -143,7 +143,7 @@ static void a_loop_below_a_deep_thread_costs_little(void **state)
 	}
 	assert_true(cpu() - start < 10);
 	buf_free(&pairs);
-	threads_free(&t);
+	thread_free(&t);
 }
 
 static void the_last_references_count(void **state)
@@ -166,7 +166,7 @@ static void the_last_references_count(void **state)
 	assert_string_equal(text, "(1 2)");
 	free(text);
 	buf_free(&many);
-	threads_free(&t);
+	thread_free(&t);
 }
 
 int main(void)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void threads_free(struct threads *t)
+void thread_free(struct threads *t)
 {
 	free(t->message.v);
 	free(t->node.v);
@@ -15,7 +15,7 @@ void threads_free(struct threads *t)
 	buf_free(&t->text);
 }
 
-uint32_t threads_node(struct threads *t, uint32_t message)
+uint32_t thread_new_node(struct threads *t, uint32_t message)
 {
 	struct thread_node fresh = {.parent = THREAD_NONE, .child = THREAD_NONE, .next = THREAD_NONE,
 		.message = message, .rank = THREAD_NONE, .left = THREAD_NONE, .right = THREAD_NONE, .up = THREAD_NONE};
@@ -27,12 +27,12 @@ uint32_t threads_node(struct threads *t, uint32_t message)
 	return vec_push(&t->node, fresh) ? THREAD_NONE : (uint32_t)t->node.n - 1;
 }
 
-int threads_add(struct threads *t, const struct thread_message *m)
+int thread_add(struct threads *t, const struct thread_message *m)
 {
 	struct thread_message fresh = *m;
 
 	if (fresh.node == THREAD_NONE)
-		fresh.node = threads_node(t, (uint32_t)t->message.n);
+		fresh.node = thread_new_node(t, (uint32_t)t->message.n);
 	if (fresh.node == THREAD_NONE)
 		return -1;
 	t->node.v[fresh.node].message = (uint32_t)t->message.n;
@@ -67,7 +67,7 @@ static int begin_sort(struct threads *t)
 	return 0;
 }
 
-int threads_sort(struct threads *t, uint32_t budget)
+int thread_sort(struct threads *t, uint32_t budget)
 {
 	if (t->sorted)
 		return 1;
@@ -90,7 +90,7 @@ static size_t count(const struct threads *t, enum threads_over over)
 	return over == THREADS_NODES ? t->node.n : t->roots;
 }
 
-int threads_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget)
+int thread_passes(struct threads *t, const struct threads_pass *passes, uint32_t budget)
 {
 	for (; passes[t->pass].over; t->pass++) {
 		for (; t->at < count(t, passes[t->pass].over); t->at++) {
@@ -110,20 +110,20 @@ static struct thread_node *ranked(struct threads *t, size_t rank)
 	return &t->node.v[t->message.v[t->order[rank]].node];
 }
 
-int threads_rank(struct threads *t, size_t i)
+int thread_rank(struct threads *t, size_t i)
 {
 	ranked(t, i)->rank = (uint32_t)i;
 	return 0;
 }
 
-int threads_unrank_dummy(struct threads *t, size_t i)
+int thread_unrank_dummy(struct threads *t, size_t i)
 {
 	if (t->node.v[i].message == THREAD_NONE)
 		t->node.v[i].rank = THREAD_NONE;
 	return 0;
 }
 
-int threads_rank_dummy(struct threads *t, size_t i)
+int thread_rank_dummy(struct threads *t, size_t i)
 {
 	const struct thread_node *n = ranked(t, i);
 	struct thread_node *parent;
@@ -136,7 +136,7 @@ int threads_rank_dummy(struct threads *t, size_t i)
 	return 0;
 }
 
-int threads_clear_root(struct threads *t, size_t i)
+int thread_clear_root(struct threads *t, size_t i)
 {
 	t->scratch[i] = THREAD_NONE;
 	t->roots = 0;
@@ -144,14 +144,14 @@ int threads_clear_root(struct threads *t, size_t i)
 }
 
 /* Each rank belongs to one root at most: a message's, or its dummy's. */
-int threads_place_root(struct threads *t, size_t i)
+int thread_place_root(struct threads *t, size_t i)
 {
 	if (t->node.v[i].parent == THREAD_NONE && t->node.v[i].rank != THREAD_NONE)
 		t->scratch[t->node.v[i].rank] = (uint32_t)i;
 	return 0;
 }
 
-int threads_keep_root(struct threads *t, size_t i)
+int thread_keep_root(struct threads *t, size_t i)
 {
 	if (t->scratch[i] != THREAD_NONE)
 		t->scratch[t->roots++] = t->scratch[i];
@@ -159,7 +159,7 @@ int threads_keep_root(struct threads *t, size_t i)
 }
 
 /* From the last by date to the first, each in front of its siblings. */
-int threads_arrange_child(struct threads *t, size_t i)
+int thread_arrange_child(struct threads *t, size_t i)
 {
 	uint32_t at = t->message.v[t->order[t->message.n - 1 - i]].node, parent = t->node.v[at].parent;
 
@@ -170,7 +170,7 @@ int threads_arrange_child(struct threads *t, size_t i)
 	return 0;
 }
 
-int threads_arrange_root(struct threads *t, size_t i)
+int thread_arrange_root(struct threads *t, size_t i)
 {
 	uint32_t root = t->scratch[t->roots - 1 - i];
 
