@@ -23,7 +23,6 @@ class Message:
         self.promised = False     # a tagged OK said that it is there
         self.may_go = False       # somebody asked for something that may remove it
         self.gone = None          # when the first session was told that it is gone
-        self.modseq = 0
         self.keywords = {}        # {session: does it carry that session's keyword?}, as that session knows
         self.replaced = False     # STORE FLAGS by another took keywords away
 
@@ -91,11 +90,6 @@ class World:
             m = self.message(key)
             need(m.may_go, f"{key} is said to be gone; nobody asked for that")
             m.gone = m.gone or time.monotonic()
-
-    def check_modseq(self, key, modseq):
-        with self.lock:
-            m = self.message(key)
-            m.modseq = max(m.modseq, modseq)
 
     def check_end(self, boxes):
         """boxes: {(mailbox, uidvalidity): {uid: id}}: all that is there once it is quiet."""
