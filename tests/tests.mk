@@ -115,7 +115,9 @@ check-kill check-model check-stress: check-%: $(O)/satchel $(O)/host/asan/satche
 TESTED ?=
 other-features := $(foreach d,$(filter-out $(TESTED),$(FEATURE_DIRS)),$(d)/%)
 feature-unit := $(filter $(addprefix $(O)/host/asan/tests/,$(other-features)),$(unit-bin))
-feature-fuzz := $(addprefix $(O)/host/fuzz/bin/,$(basename $(notdir $(filter $(other-features),$(fuzz-src)))))
+# Words that features add to FETCH and SEARCH go through fuzz_imap_message.
+feature-fuzz := $(addprefix $(O)/host/fuzz/bin/,fuzz_imap_message \
+	$(basename $(notdir $(filter $(other-features),$(fuzz-src)))))
 check-features: $(O)/satchel $(O)/host/asan/satchel $(feature-unit) $(feature-fuzz)
 	$(Q)tests/run-stage.sh features-unit tests/run-unit.sh $(feature-unit)
 	$(Q)tests/run-stage.sh features-fuzz tests/run-fuzz.sh $(O) runs $(or $(RUNS),5000) $(feature-fuzz)

@@ -96,7 +96,7 @@ static void fetch(struct imap_content *x, struct str line, struct arena *a)
 		return;
 	need(items.n > 0 && items.n <= FETCH_ITEMS_MAX + 5);
 	for (size_t i = 0; i < items.n && i < 50; i++) {
-		if (items.v[i].what >= FETCH_SECTION)
+		if (items.v[i].what >= FETCH_SECTION && items.v[i].what != FETCH_WORD)
 			check_section(x, &items.v[i]);
 	}
 }
