@@ -183,7 +183,7 @@ checks += $(patsubst %,check-%,$(notdir $(wildcard tests/protocol tests/clients 
 	tests/power tests/stress))) check-full
 checks += $(if $(fuzz-src),check-fuzz)
 check: $(O)/satchel
-	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),9) tests/run-all.sh $(MAKE) $(checks)
+	+$(Q)PYTHONDONTWRITEBYTECODE=1 POWER_STEP=$(or $(POWER_STEP),17) tests/run-all.sh $(MAKE) $(checks)
 .PHONY: check check-unit check-fuzz fuzz check-kconfig check-arch check-build check-protocol \
 	check-clients check-kill check-model check-stress check-full check-features check-power check-matrix \
 	check-bootstrap check-oracle
