@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "core/imap/message.h"
+#include "core/lib/date.h"
+#include "core/mime/header.h"
 
 /* Memory kept from one message to the next; larger buffers are given back. */
 #define KEEP_BYTES (1024 * 1024)
@@ -50,6 +52,17 @@ int imap_content_summary(struct imap_content *x)
 	}
 	x->bytes += x->summary.len;
 	return 0;
+}
+
+int64_t imap_content_sent(const struct imap_content *x)
+{
+	struct header_field field;
+	struct date date;
+
+	if (!x->has_summary || header_find(x->sum.fields, STR("Date"), &field) != 1 ||
+	    date_parse_sent(field.value, &date) != 1)
+		return x->m.internaldate;
+	return date_to_unix(&date);
 }
 
 int imap_content_header_size(struct imap_content *x, uint64_t *size_r)

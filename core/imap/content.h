@@ -34,6 +34,9 @@ struct imap_content {
 /* Turns to another message. */
 void imap_content_set(struct imap_content *x, const struct message *m);
 int imap_content_summary(struct imap_content *x);
+/* When it was sent (RFC 5256 2.2): its Date, in UTC, or INTERNALDATE where that makes no sense or has_summary is
+ * not set. */
+int64_t imap_content_sent(const struct imap_content *x);
 /* Bytes of the header block with its empty line: the prefix and the body's own. */
 int imap_content_header_size(struct imap_content *x, uint64_t *size_r);
 int imap_content_header(struct imap_content *x, struct str *header_r);

@@ -18,6 +18,7 @@ struct fetch {
 	struct fetch_literal literal; /* being sent */
 	/* Set \Seen ahead, see mark_seen(): UIDs in order, and the last number looked at. */
 	uint32_t marked[IMAP_SLICE_MESSAGES], marked_to;
+	bool untold[IMAP_SLICE_MESSAGES]; /* had another session changed its flags before? */
 	unsigned n_marked, at_marked;
 	/* for the tagged reply */
 	bool expunged;          /* some numbers had no message any more */
@@ -120,8 +121,10 @@ static void mark_seen(struct imap_session *s, struct fetch *f, uint32_t seq)
 		f->marked_to = seq;
 		if (view_message(s->view, seq, &m) == 1) {
 			bytes += m.size;
-			if (!(m.flags & MESSAGE_SEEN))
+			if (!(m.flags & MESSAGE_SEEN)) {
+				f->untold[f->n_marked] = view_flags_untold(s->view, &m);
 				f->marked[f->n_marked++] = m.uid;
+			}
 		}
 		seq = imap_pick_next(&ahead, s->view);
 	}
@@ -172,6 +175,9 @@ static void unmark(struct imap_session *s, struct fetch *f)
 		return;
 	mailbox_flag(view_mailbox(s->view), &f->content.m.uid, 1, MESSAGE_REMOVE, MESSAGE_SEEN, 0, &lsn);
 	imap_barrier(s, lsn);
+	/* Its flags are what they were, unless another session changed them and this one is still to be told. */
+	if (!f->untold[f->at_marked])
+		view_forget_flags(s->view, f->content.m.uid);
 }
 
 static int add_item(struct imap_session *s, struct fetch *f, const struct fetch_item *item)

@@ -153,6 +153,10 @@ void imap_add_capabilities(struct buf *out, enum imap_state state, const struct 
 void imap_bye(struct imap_session *s, const char *code, const char *text);
 /* Ends a SELECT that a feature went on with (hooks.h, imap_selected). */
 void imap_select_reply(struct imap_session *s, struct imap_cmd *c);
+/* The use that a name such as "Sent" usually has (enum mailbox_use), in any case; 0: none. */
+unsigned imap_use_of(struct str name);
+/* Those of the bits `use` that no mailbox of the account has. */
+unsigned imap_free_uses(const struct account *a, unsigned use);
 /* Selects nothing any more (closes the view, tells observers); without EXPUNGE. */
 void imap_unselect(struct imap_session *s);
 

@@ -191,23 +191,32 @@ static struct str without_slash(struct str name)
 	return name;
 }
 
-/* RFC 6154 2: the server may say what a mailbox is for.  The usual names mean the usual thing, so that
- * all clients of an account agree where sent mail goes; one mailbox for each use. */
-static unsigned usual_use(const struct account *a, struct str name)
+unsigned imap_use_of(struct str name)
 {
 	static const struct { struct str name; unsigned use; } usual[] = {
 		{{"Archive", 7}, MAILBOX_ARCHIVE}, {{"Drafts", 6}, MAILBOX_DRAFTS}, {{"Junk", 4}, MAILBOX_JUNK},
 		{{"Sent", 4}, MAILBOX_SENT}, {{"Trash", 5}, MAILBOX_TRASH},
 	};
-	unsigned use = 0;
 
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
 		if (str_ieq(name, usual[i].name))
-			use = usual[i].use;
+			return usual[i].use;
 	}
+	return 0;
+}
+
+unsigned imap_free_uses(const struct account *a, unsigned use)
+{
 	for (uint32_t i = 0; use && i < account_mailbox_count(a); i++)
 		use &= ~mailbox_special_use(account_mailbox(a, i));
 	return use;
+}
+
+/* RFC 6154 2: the server may say what a mailbox is for.  The usual names mean the usual thing, so that
+ * all clients of an account agree where sent mail goes; one mailbox for each use. */
+static unsigned usual_use(const struct account *a, struct str name)
+{
+	return imap_free_uses(a, imap_use_of(name));
 }
 
 /* SP mailbox [SP "(" parameters ")"] (RFC 4466 2.2).  NULL, or what is wrong. */

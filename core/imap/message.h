@@ -34,7 +34,8 @@ struct imap_pick {
  * 0, or -1: a sequence number beyond EXISTS (RFC 3501 9: BAD), or no memory. */
 int imap_pick_start(struct imap_pick *p, struct imap_session *s, struct arena *a,
 	const struct imap_set *set, bool uid);
-/* SP sequence-set from c->args, as UIDs in the UID form.  0, or -1: answered with BAD. */
+/* SP sequence-set from c->args, as UIDs in the UID form.  0, or -1: answered (BAD, or NO where the
+ * mailbox was deleted). */
 int imap_pick_parse(struct imap_pick *p, struct imap_session *s, struct imap_cmd *c);
 /* Next sequence number in ascending order, each once; 0 at the end. */
 uint32_t imap_pick_next(struct imap_pick *p, const struct view *v);

@@ -142,18 +142,19 @@ static void add_value(struct buf *out, const char *name, uint32_t value)
 }
 
 /* * ESEARCH (TAG "t") UID MIN 1 MAX 9 COUNT 3 ALL 1,5,9 (RFC 9051 7.3.4) */
-static void begin_esearch(struct buf *out, const struct search *q, const struct imap_cmd *c)
+void imap_search_begin_esearch(struct buf *out, const struct imap_cmd *c, unsigned options, uint32_t count,
+	uint32_t min, uint32_t max)
 {
 	buf_adds(out, "* ESEARCH (TAG \"");
 	buf_addstr(out, c->tag);
 	buf_addv(out, "\")", c->uid ? " UID" : "", NULL);
-	if (q->count && (q->options & SEARCH_MIN))
-		add_value(out, "MIN", q->min);
-	if (q->count && (q->options & SEARCH_MAX))
-		add_value(out, "MAX", q->max);
-	if (q->options & SEARCH_COUNT)
-		add_value(out, "COUNT", q->count);
-	if (q->count && (q->options & SEARCH_RETURN_ALL))
+	if (count && (options & SEARCH_MIN))
+		add_value(out, "MIN", min);
+	if (count && (options & SEARCH_MAX))
+		add_value(out, "MAX", max);
+	if (options & SEARCH_COUNT)
+		add_value(out, "COUNT", count);
+	if (count && (options & SEARCH_RETURN_ALL))
 		buf_adds(out, " ALL ");
 }
 
@@ -189,18 +190,23 @@ static uint64_t answered_modseq(const struct search *q)
 	return q->modseq;
 }
 
+bool imap_search_is_silent(unsigned options)
+{
+	return (options & (SEARCH_RETURN | SEARCH_SAVE)) == (SEARCH_RETURN | SEARCH_SAVE) &&
+		!(options & ~(unsigned)(SEARCH_RETURN | SEARCH_SAVE));
+}
+
 static void search_answer(struct imap_session *s, struct imap_cmd *c)
 {
 	struct search *q = c->state;
 	struct buf *out = imap_out(s);
 	bool esearch = q->options & SEARCH_RETURN;
-	/* RFC 5182 2.1: SAVE alone is not answered. */
-	bool silent = esearch && !(q->options & ~(unsigned)(SEARCH_RETURN | SEARCH_SAVE));
+	bool silent = imap_search_is_silent(q->options);
 
 	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
 	if (!q->begun && !silent) {
 		if (esearch)
-			begin_esearch(out, q, c);
+			imap_search_begin_esearch(out, c, q->options, q->count, q->min, q->max);
 		else
 			buf_adds(out, "* SEARCH");
 	}

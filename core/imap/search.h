@@ -140,6 +140,12 @@ struct search_use {
 void imap_search_for(struct imap_session *s, struct imap_cmd *c, int parsed, const struct search_parse *p,
 	const struct search_use *use);
 void *imap_search_own(const struct imap_cmd *c);
+/* "* ESEARCH (TAG "t") UID MIN 1 MAX 9 COUNT 3 ALL " (RFC 9051 7.3.4), as far as options (enum search_return) ask
+ * for it; the set of ALL and the line's end are the caller's. */
+void imap_search_begin_esearch(struct buf *out, const struct imap_cmd *c, unsigned options, uint32_t count,
+	uint32_t min, uint32_t max);
+/* RFC 5182 2.1: SAVE alone is not answered. */
+bool imap_search_is_silent(unsigned options);
 /* What a key of a feature adds to the end of the answer (" (MODSEQ 5)"). */
 void imap_search_add_tail(const struct imap_cmd *c, struct buf *out, bool esearch);
 

@@ -61,6 +61,8 @@ int imap_pick_parse(struct imap_pick *p, struct imap_session *s, struct imap_cmd
 {
 	struct imap_set set = {0};
 
+	if (imap_view_gone(s, c))
+		return -1;
 	if (imap_parse_sp(&c->args) || imap_parse_set(&c->args, c->arena, &set)) {
 		imap_bad(s, c, c->uid ? "expected a set of UIDs" : "expected a set of message numbers");
 		return -1;

@@ -128,3 +128,13 @@ struct str subject_base(struct str folded, bool *reply_r)
 		*reply_r = reply;
 	return folded;
 }
+
+void subject_add_base(struct buf *out, struct str value, bool *reply_r)
+{
+	struct buf folded = {0};
+
+	subject_fold(&folded, value);
+	buf_addstr(out, subject_base(buf_str(&folded), reply_r));
+	out->failed |= folded.failed;
+	buf_free(&folded);
+}

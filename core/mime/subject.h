@@ -15,5 +15,7 @@ void subject_fold(struct buf *out, struct str value);
  * empty.  *reply_r (may be NULL): something was taken away that a reply or a forward adds.  Linear time.
  */
 struct str subject_base(struct str folded, bool *reply_r);
+/* Appends the base subject of a Subject's value, folded. */
+void subject_add_base(struct buf *out, struct str value, bool *reply_r);
 
 #endif

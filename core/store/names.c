@@ -206,13 +206,13 @@ int account_furnish(struct account *a, const struct mailbox_wanted *v, size_t n,
 		return 0;
 	if (store_writable(a->store) || space_left(a->store, 0))
 		return -1;
-	mailbox_image(inbox, &r);
-	r.flags |= MAILBOX_FURNISHED;
 	store_begin(a->store);
-	if (!mailbox_commit(a->store, &r))
-		answer = -1;
 	for (size_t i = 0; i < n && !answer; i++)
 		answer = furnish_one(a, &v[i]);
+	mailbox_image(inbox, &r);
+	r.flags |= MAILBOX_FURNISHED;
+	if (!answer && !mailbox_commit(a->store, &r))
+		answer = -1;
 	store_end(a->store);
 	return answer ? -1 : set_lsn(a->store, lsn_r);
 }

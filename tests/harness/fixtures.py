@@ -83,6 +83,13 @@ def server(binary, server_folder):
 
 
 @pytest.fixture
+def wire(server):
+    """A session of `demo`, logged in."""
+    with server.raw_imap() as client:
+        yield client.login()
+
+
+@pytest.fixture
 def fresh(binary, fresh_folder):
     """An instance for one test alone; not started yet."""
     instance = Server(binary, fresh_folder)

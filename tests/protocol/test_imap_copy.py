@@ -8,13 +8,6 @@ import pytest
 from harness.imap import append, fetched, literal, new_mailbox, simple
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
-
-
 def test_copies_carry_bytes_flags_keywords_and_dates(wire):
     target = new_mailbox(wire, select=False)
     source = new_mailbox(wire, select=False)

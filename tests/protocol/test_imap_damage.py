@@ -41,7 +41,7 @@ def damaged(fresh):
 def test_the_others_are_answered_and_the_damaged_one_is_named(damaged):
     answers = damaged.command("FETCH 1:3 (UID BODY[])")
     told = fetched(answers)
-    assert {n for n in told if b"BODY[]" in told[n]} == {1, 3} and b"marker-2:x" in literal(told[3], b"BODY[]")
+    assert told.keys() == {1, 3} and b"marker-2:x" in literal(told[3], b"BODY[]")
     assert b" NO [CORRUPTION] " in answers[-1] and b"UID 2 " in answers[-1]
 
 

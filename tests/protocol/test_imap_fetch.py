@@ -34,13 +34,6 @@ NESTED = (
 )
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
-
-
 def one(wire, items, number=1):
     return fetched(wire.ok(f"FETCH {number} {items}"))[number]
 

@@ -8,13 +8,6 @@ import pytest
 from harness.imap import append, expunged, fetched, new_mailbox, simple
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
-
-
 def flags(wire, number=1):
     answer = fetched(wire.ok(f"FETCH {number} FLAGS"))[number]
     words = re.search(rb"FLAGS \(([^)]*)\)", answer).group(1).decode().split()

@@ -98,6 +98,15 @@ def test_numbers_in_a_mailbox_that_was_deleted_are_not_called_wrong(pair):
     assert b" NO [NONEXISTENT]" in answers[-1] and answers[-2].startswith(b"* BYE ")
 
 
+@pytest.mark.parametrize("command", ["COPY 1:2 INBOX", "UID COPY 1:2 INBOX", "STORE 1 +FLAGS (x)", "SEARCH 1:2"])
+def test_nothing_is_said_to_be_done_in_a_mailbox_that_was_deleted(pair, command):
+    one, two = pair
+    name = both_select(pair, 2)
+    two.ok("EXAMINE INBOX")
+    two.ok(f"DELETE {name}")
+    assert b" NO [NONEXISTENT]" in one.command(command)[-1]
+
+
 def test_a_message_that_is_gone_is_left_out_and_said_to_be(pair):
     one, two = pair
     name = both_select(pair, 3)

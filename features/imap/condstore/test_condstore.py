@@ -11,13 +11,6 @@ from harness.server import config_symbols
 ON = config_symbols().get("CONDSTORE") == "y"
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
-
-
 def test_condstore_is_offered_exactly_where_it_is_compiled_in(wire):
     assert (b"CONDSTORE" in wire.ok("CAPABILITY")[0].split()) == ON
 

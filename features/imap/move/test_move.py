@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: 0BSD
 """MOVE (RFC 6851): one step from mailbox to mailbox where it is compiled in, nothing where not."""
 
-import pytest
-
 from harness.imap import append, expunged, fetched, literal, new_mailbox, simple
 from harness.server import config_symbols
 
 ON = config_symbols().get("MOVE") == "y"
-
-
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
 
 
 def test_move_is_offered_exactly_where_it_is_compiled_in(wire):

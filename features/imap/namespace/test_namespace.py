@@ -1,18 +1,9 @@
 # SPDX-License-Identifier: 0BSD
 """NAMESPACE (RFC 2342): the one namespace where it is compiled in, nothing where not."""
 
-import pytest
-
 from harness.server import config_symbols
 
 ON = config_symbols().get("NAMESPACE") == "y"
-
-
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
 
 
 def test_namespace_is_offered_exactly_where_it_is_compiled_in(wire):

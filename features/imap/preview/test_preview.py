@@ -12,12 +12,6 @@ from harness.server import config_symbols
 ON = config_symbols().get("PREVIEW") == "y"
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as wire:
-        yield wire.login()
-
-
 def test_it_is_offered_where_it_is_compiled_in(wire):
     assert (b"PREVIEW" in wire.ok("CAPABILITY")[0].split()) == ON
 

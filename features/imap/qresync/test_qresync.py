@@ -12,13 +12,6 @@ ON = config_symbols().get("QRESYNC") == "y"
 HISTORY = int(config_symbols().get("EXPUNGE_HISTORY", "0"))
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
-
-
 def test_qresync_is_offered_exactly_where_it_is_compiled_in(wire):
     assert (b"QRESYNC" in wire.ok("CAPABILITY")[0].split()) == ON
 

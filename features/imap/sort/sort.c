@@ -115,27 +115,14 @@ static uint32_t nth(const struct sort *q, uint32_t n)
 }
 
 /* RFC 5267 3: MIN and MAX are the first and the last of the order, ALL is in the order. */
-static void begin_esearch(struct buf *out, const struct sort *q, const struct imap_cmd *c)
+static void begin(struct buf *out, const struct sort *q, const struct imap_cmd *c)
 {
 	uint32_t n = q->merge.n;
 
-	buf_adds(out, "* ESEARCH (TAG \"");
-	buf_addstr(out, c->tag);
-	buf_addv(out, "\")", c->uid ? " UID" : "", NULL);
-	if (n && (q->options & SEARCH_MIN)) {
-		buf_adds(out, " MIN ");
-		buf_addu(out, nth(q, 0));
-	}
-	if (n && (q->options & SEARCH_MAX)) {
-		buf_adds(out, " MAX ");
-		buf_addu(out, nth(q, n - 1));
-	}
-	if (q->options & SEARCH_COUNT) {
-		buf_adds(out, " COUNT ");
-		buf_addu(out, n);
-	}
-	if (n && (q->options & SEARCH_RETURN_ALL))
-		buf_adds(out, " ALL ");
+	if (q->options & SEARCH_RETURN)
+		imap_search_begin_esearch(out, c, q->options, n, n ? nth(q, 0) : 0, n ? nth(q, n - 1) : 0);
+	else
+		buf_adds(out, "* SORT");
 }
 
 /* The next number, or the next run of a set. */
@@ -159,10 +146,12 @@ static void answer(struct imap_session *s, struct imap_cmd *c)
 	bool esearch = q->options & SEARCH_RETURN;
 
 	imap_barrier(s, mailbox_lsn(view_mailbox(s->view)));
-	if (!q->begun && esearch)
-		begin_esearch(out, q, c);
-	else if (!q->begun)
-		buf_adds(out, "* SORT");
+	if (imap_search_is_silent(q->options)) {
+		imap_reply(s, c, IMAP_OK, NULL, "SORT completed");
+		return;
+	}
+	if (!q->begun)
+		begin(out, q, c);
 	q->begun = true;
 	while (q->told < q->merge.n && (!esearch || q->options & SEARCH_RETURN_ALL)) {
 		if (conn_full(&s->conn))

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "core/imap/parse.h"
-#include "core/lib/date.h"
 #include "core/mime/charset.h"
 #include "core/mime/header.h"
 #include "core/mime/subject.h"
@@ -102,44 +101,24 @@ static void add_address(struct buf *text, struct arena *a, struct cursor c, enum
 		charset_fold(text, first.mailbox);
 }
 
-/* Keeps the base of what was appended (RFC 5256 2.1). */
-static void add_subject(struct buf *text, struct arena *a, struct cursor c, union sort_value *value)
+static void add_subject(struct buf *text, struct arena *a, struct cursor c)
 {
-	struct str subject, folded, base;
-	size_t before = text->len;
+	struct str subject;
 
-	if (find_place(&c, a, ENVELOPE_SUBJECT) || imap_parse_nstring(&c, a, &subject))
-		return;
-	subject_fold(text, subject);
-	folded = buf_str(text);
-	base = subject_base((struct str){folded.p + before, folded.len - before}, NULL);
-	value->text.at = (uint32_t)(base.p - folded.p);
-	value->text.len = (uint32_t)base.len;
+	if (!find_place(&c, a, ENVELOPE_SUBJECT) && !imap_parse_nstring(&c, a, &subject))
+		subject_add_base(text, subject, NULL);
 }
 
-/* RFC 5256 2.2: the Date, in UTC; INTERNALDATE where it makes no sense. */
-static int64_t sent_date(struct imap_content *x, bool damaged)
-{
-	struct header_field field;
-	struct date date;
-
-	if (damaged || header_find(x->sum.fields, STR("Date"), &field) != 1 || date_parse_sent(field.value, &date) != 1)
-		return x->m.internaldate;
-	return date_to_unix(&date);
-}
-
-/* What was appended from `from` on, of which `value` is a part, becomes what is compared. */
-static void collate(struct buf *text, size_t from, union sort_value *value)
+/* What was appended from `from` on becomes what is compared. */
+static void collate(struct buf *text, size_t from)
 {
 	struct buf key = {0};
-	struct str all = buf_str(text), part = {all.p + value->text.at, value->text.len};
+	struct str all = buf_str(text);
 
-	charset_collate(&key, part);
+	charset_collate(&key, (struct str){all.p + from, all.len - from});
 	text->len = from;
 	buf_addstr(text, buf_str(&key));
 	text->failed |= key.failed;
-	value->text.at = (uint32_t)from;
-	value->text.len = (uint32_t)key.len;
 	buf_free(&key);
 }
 
@@ -149,15 +128,14 @@ static int add_text(enum sort_key key, struct imap_content *x, struct arena *scr
 	size_t before = text->len;
 
 	arena_reset(scratch);
-	value->text.at = (uint32_t)before;
-	if (key == SORT_SUBJECT) {
-		add_subject(text, scratch, cursor_from(x->sum.envelope), value);
-	} else {
+	if (key == SORT_SUBJECT)
+		add_subject(text, scratch, cursor_from(x->sum.envelope));
+	else
 		add_address(text, scratch, cursor_from(x->sum.envelope), key);
-		value->text.len = (uint32_t)(text->len - before);
-	}
 	if (!text->failed)
-		collate(text, before, value);
+		collate(text, before);
+	value->text.at = (uint32_t)before;
+	value->text.len = (uint32_t)(text->len - before);
 	if (!text->failed)
 		return 0;
 	errno = EMLINK;
@@ -182,7 +160,7 @@ int sort_value(enum sort_key key, struct imap_content *x, struct arena *scratch,
 	if (damaged && (errno == EAGAIN || errno == ENOMEM))
 		return -1;
 	if (key == SORT_DATE) {
-		value->number = sent_date(x, damaged);
+		value->number = imap_content_sent(x);
 		return 0;
 	}
 	return damaged ? 0 : add_text(key, x, scratch, text, value);

@@ -10,27 +10,10 @@
 #include "core/lib/settings.h"
 #include "core/lib/text.h"
 
+/* As many as imap_use_of() knows. */
 #define USES 5
 
 static char *wanted;
-
-static const struct {
-	struct str name;
-	unsigned use;
-} uses[USES] = {
-	{{"Archive", 7}, MAILBOX_ARCHIVE}, {{"Drafts", 6}, MAILBOX_DRAFTS}, {{"Junk", 4}, MAILBOX_JUNK},
-	{{"Sent", 4}, MAILBOX_SENT}, {{"Trash", 5}, MAILBOX_TRASH},
-};
-
-/* 0: there is no such use that a mailbox could be made for. */
-static unsigned use_of(struct str name)
-{
-	for (unsigned i = 0; i < USES; i++) {
-		if (str_ieq(name, uses[i].name))
-			return uses[i].use;
-	}
-	return 0;
-}
 
 /* Takes "Use" or "Use=Name" up to the next comma.  NULL, or what is wrong with it. */
 static const char *take_wanted(struct cursor *c, struct mailbox_wanted *w_r)
@@ -40,7 +23,7 @@ static const char *take_wanted(struct cursor *c, struct mailbox_wanted *w_r)
 	struct str use = str_trim(cursor_take_until(&at, '='));
 
 	cursor_accept(c, ',');
-	w_r->use = use_of(use);
+	w_r->use = imap_use_of(use);
 	w_r->name = use;
 	if (cursor_accept(&at, '='))
 		w_r->name = str_trim(cursor_take(&at, cursor_left(&at)));
@@ -80,7 +63,7 @@ static void opened(struct imap_session *s)
 	while (n < USES && !cursor_done(&c) && !take_wanted(&c, &list[n]))
 		n++;
 	if (account_furnish(s->account, list, n, &lsn)) {
-		/* The login itself needs none of them; the next one tries again. */
+		/* The login itself needs none of them; the next one tries again, if none at all was made. */
 		log_warning("special-use mailboxes were not made", "error", strerror(errno), NULL);
 		return;
 	}
@@ -89,15 +72,6 @@ static void opened(struct imap_session *s)
 }
 
 /* ---- CREATE name (USE (\Sent)) ---- */
-
-static bool is_taken(const struct account *a, unsigned use)
-{
-	for (uint32_t i = 0; i < account_mailbox_count(a); i++) {
-		if (mailbox_special_use(account_mailbox(a, i)) & use)
-			return true;
-	}
-	return false;
-}
 
 /* RFC 6154 3: a use that cannot be had is refused, not taken for a mistake. */
 static const char *take_use(struct imap_session *s, struct imap_cmd *c)
@@ -113,8 +87,8 @@ static const char *take_use(struct imap_session *s, struct imap_cmd *c)
 	do {
 		if (!cursor_accept(&c->args, '\\') || imap_parse_atom(&c->args, &name))
 			return "expected an attribute such as \\Sent";
-		use = use_of(name);
-		if (!use || is_taken(s->account, use))
+		use = imap_use_of(name);
+		if (!imap_free_uses(s->account, use))
 			c->refusal = "USEATTR";
 		c->use |= use;
 	} while (cursor_accept(&c->args, ' '));

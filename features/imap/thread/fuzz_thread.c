@@ -25,16 +25,13 @@ static struct str column(struct cursor *c)
 
 static void add_subject(struct threads *t, struct str value, struct thread_message *m)
 {
-	size_t before = t->text.len;
-	struct str folded, base;
-	bool again;
+	struct str all, base;
 
-	subject_fold(&t->text, value);
-	folded = buf_str(&t->text);
-	base = subject_base((struct str){folded.p + before, folded.len - before}, &m->reply);
-	need(base.len <= folded.len - before);
-	need(str_eq(subject_base(base, &again), base));
-	m->subject = (uint32_t)(base.p - folded.p);
+	m->subject = (uint32_t)t->text.len;
+	subject_add_base(&t->text, value, &m->reply);
+	all = buf_str(&t->text);
+	base = (struct str){all.p + m->subject, all.len - m->subject};
+	need(str_eq(subject_base(base, NULL), base));
 	m->subject_len = (uint32_t)base.len;
 }
 

@@ -13,12 +13,6 @@ ON = config_symbols().get("THREAD") == "y"
 WORDS = (b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES")
 
 
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as wire:
-        yield wire.login()
-
-
 def test_it_is_offered_where_it_is_compiled_in(wire):
     words = wire.ok("CAPABILITY")[0].split()
     assert [word in words for word in WORDS] == [ON] * len(WORDS)

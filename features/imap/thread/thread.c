@@ -7,7 +7,6 @@
 
 #include "core/hooks.h"
 #include "core/imap/search.h"
-#include "core/lib/date.h"
 #include "core/mime/header.h"
 #include "core/mime/subject.h"
 
@@ -41,35 +40,25 @@ static struct str field(struct str fields, const char *name)
 /* Adds the base subject to the texts. */
 static int add_subject(struct threads *t, struct str value, struct thread_message *m)
 {
-	size_t before = t->text.len;
-	struct str folded, base;
-
-	subject_fold(&t->text, value);
+	m->subject = (uint32_t)t->text.len;
+	subject_add_base(&t->text, value, &m->reply);
+	m->subject_len = (uint32_t)t->text.len - m->subject;
 	errno = EMLINK;
-	if (t->text.failed)
-		return -1;
-	folded = buf_str(&t->text);
-	base = subject_base((struct str){folded.p + before, folded.len - before}, &m->reply);
-	m->subject = (uint32_t)(base.p - folded.p);
-	m->subject_len = (uint32_t)base.len;
-	return 0;
+	return t->text.failed ? -1 : 0;
 }
 
 static int take(struct imap_session *s, struct imap_cmd *c, struct imap_content *x, uint32_t seq)
 {
 	struct thread_run *q = imap_search_own(c);
-	struct thread_message m = {.number = c->uid ? x->m.uid : seq, .node = THREAD_NONE, .date = x->m.internaldate};
+	struct thread_message m = {.number = c->uid ? x->m.uid : seq, .node = THREAD_NONE};
 	struct str fields = STR_NULL;
-	struct date date;
 
 	(void)s;
 	if (!imap_content_summary(x))
 		fields = x->sum.fields;
 	else if (errno == EAGAIN || errno == ENOMEM)
 		return -1;
-	/* RFC 5256 2.2; a message that cannot be read has what the index says. */
-	if (date_parse_sent(field(fields, "Date"), &date) == 1)
-		m.date = date_to_unix(&date);
+	m.date = imap_content_sent(x);
 	if (add_subject(&q->t, field(fields, "Subject"), &m))
 		return -1;
 	if (!q->by_references)

@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: 0BSD
 """UNSELECT (RFC 3691): CLOSE without EXPUNGE where it is compiled in, nothing where not."""
 
-import pytest
-
 from harness.imap import append, fetched, new_mailbox, simple
 from harness.server import config_symbols
 
 ON = config_symbols().get("UNSELECT") == "y"
-
-
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as client:
-        client.login()
-        yield client
 
 
 def test_unselect_is_offered_exactly_where_it_is_compiled_in(wire):

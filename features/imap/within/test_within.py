@@ -3,18 +3,10 @@
 
 import datetime
 
-import pytest
-
 from harness.imap import append, new_mailbox, simple
 from harness.server import config_symbols
 
 ON = config_symbols().get("WITHIN") == "y"
-
-
-@pytest.fixture
-def wire(server):
-    with server.raw_imap() as wire:
-        yield wire.login()
 
 
 def test_it_is_offered_where_it_is_compiled_in(wire):
